@@ -1,0 +1,30 @@
+"""What can go wrong, as one small tree.
+
+NestbenchError
+├── RequestError      the request was wrong: one sentence, exit code 2
+└── RunError          one run failed while it worked: recorded, the study goes on, exit code 1
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class NestbenchError(Exception):
+    """Anything that nestbench reports in one sentence instead of a traceback."""
+
+
+class RequestError(NestbenchError):
+    """What was asked for cannot be done: a wrong name, value, file or folder."""
+
+
+class RunError(NestbenchError):
+    """One run could not finish; its reason becomes part of the results."""
+
+
+def unknown(kind: str, name: str, allowed: Iterable[str]) -> RequestError:
+    """Build the error for a name that does not exist, with the nearest one that does."""
+    names = sorted(set(allowed))
+    near = get_close_matches(name, names, n=1, cutoff=0.4)
+    guess = f"; did you mean '{near[0]}'?" if near else ""
+    listed = ", ".join(names) if len(names) <= 12 else f"{', '.join(names[:12])}, and {len(names) - 12} more"
+    return RequestError(f"unknown {kind} '{name}'{guess} (allowed: {listed or 'none is installed'})")
