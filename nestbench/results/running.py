@@ -1,0 +1,60 @@
+"""The mark that a run at work leaves, so that anybody can see how far it is and whether it is alive."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nestbench.results.atomic import write_json
+from nestbench.results.records import Epoch
+
+_FILE = "running.json"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Who works on a run, how many epochs are done, and the best validation IoU so far."""
+
+    host: str
+    process: int
+    epochs: int = 0
+    validation: float | None = None
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Callable[[Epoch], None]]:
+    """Mark the run as being worked on; call what is given after each epoch. The mark goes when the block ends."""
+    best = -1.0
+
+    def beat(epoch: Epoch) -> None:
+        nonlocal best
+        best = max(best, epoch.validation_iou)
+        write_json(folder / _FILE, asdict(Mark(socket.gethostname(), os.getpid(), epoch.index + 1, best)))
+
+    write_json(folder / _FILE, asdict(Mark(socket.gethostname(), os.getpid())))
+    try:
+        yield beat
+    finally:
+        (folder / _FILE).unlink(missing_ok=True)
+
+
+def read_mark(folder: Path) -> Mark | None:
+    """Who works on the run; None where nobody does, or where the process that did is gone."""
+    try:
+        mark = Mark(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return mark if mark.host != socket.gethostname() or _alive(mark.process) else None
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,86 @@
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nestbench.errors import RequestError
+from nestbench.results.records import (
+    Epoch,
+    Result,
+    fingerprint,
+    read_epochs,
+    read_failure,
+    read_result,
+    run_folder,
+    slug,
+    write_epochs,
+    write_failure,
+    write_result,
+)
+from nestbench.results.running import read_mark, running
+from nestbench.study.schema import Cell, DatasetSpec, Recipe, Run
+
+RESULT = Result({"run": 1}, "L4", 0.8, 3, 7, "patience", 100, 1.5, {"L4": {"iou": 0.7}}, {"python": "3"})
+EPOCH = Epoch(0, 1.0, 0.9, 0.5, True, 0.1)
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_result(tmp_path, RESULT)
+    write_epochs(tmp_path, [EPOCH, EPOCH])
+    assert read_result(tmp_path) == RESULT
+    assert read_epochs(tmp_path) == [EPOCH, EPOCH]
+
+
+def test_a_result_removes_the_failure_before_it(tmp_path):
+    write_failure(tmp_path, "out of memory")
+    assert read_failure(tmp_path) == "out of memory"
+    assert read_result(tmp_path) is None
+    write_result(tmp_path, RESULT)
+    assert read_failure(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}'])
+def test_a_result_that_is_not_ours_is_refused_by_name(tmp_path, content):
+    (tmp_path / "result.json").write_text(content)
+    with pytest.raises(RequestError, match=r"result\.json"):
+        read_result(tmp_path)
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers()))
+def test_a_fingerprint_does_not_depend_on_the_order_of_keys(content):
+    assert fingerprint(content) == fingerprint(dict(reversed(content.items())))
+
+
+def test_a_fingerprint_depends_on_every_value():
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+def test_names_become_folders(tmp_path):
+    cell = Cell(
+        dataset=DatasetSpec(name="nuclei"), encoder="timm:resnet18", model="unet++ds:2", depth=4, block="modern"
+    )
+    assert slug("timm:resnet18") == "timm-resnet18"
+    run = Run(cell=cell, recipe=Recipe(), seed=3)
+    assert run_folder(tmp_path, run).relative_to(tmp_path).as_posix() == "nuclei/timm-resnet18/unet++ds-2/seed-3"
+    assert run_folder(tmp_path, run.model_copy(update={"trial": 7})).name == "trial-007"
+
+
+def test_a_run_at_work_is_marked_and_the_mark_goes_with_it(tmp_path):
+    with running(tmp_path) as beat:
+        beat(EPOCH)
+        mark = read_mark(tmp_path)
+        assert mark is not None
+        assert (mark.process, mark.epochs, mark.validation) == (os.getpid(), 1, 0.5)
+    assert read_mark(tmp_path) is None
+
+
+def test_the_mark_of_a_dead_process_counts_for_nothing(tmp_path):
+    with running(tmp_path):
+        path = tmp_path / "running.json"
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {"process": 2**22 + 1}))
+        assert read_mark(tmp_path) is None
+        path.write_text("half a")
+        assert read_mark(tmp_path) is None

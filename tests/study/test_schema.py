@@ -1,0 +1,110 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nestbench.errors import RequestError
+from nestbench.study.files import differences, dump_study, read_study
+from nestbench.study.schema import Recipe, Study
+
+MINE = "name: mine\ndatasets: [{name: folder, path: images}]\n"
+
+
+def written(tmp_path, text):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    return path
+
+
+def study(**changes):
+    return Study.model_validate({"name": "mine", "datasets": [{"name": "synthetic"}]} | changes)
+
+
+def test_two_lines_are_a_study(tmp_path):
+    read = read_study(written(tmp_path, MINE))
+    assert read.datasets[0].options == {"path": "images"}
+    assert next(str(cell) for cell in read.cells()) == "folder / timm:resnet18 / unet"
+    assert read.seeds >= 3
+
+
+def test_a_study_written_out_is_the_same_study(tmp_path):
+    read = read_study(written(tmp_path, MINE + "search: {trials: 2, space: {batch: [4, 8]}}\n"))
+    assert read_study(written(tmp_path, dump_study(read))) == read
+
+
+REFUSED = {
+    "name: [mine\n": r"is not YAML \(line 2",
+    "- a": "is not a study",
+    "": "is not a study",
+    "name: mine\n": "the key 'datasets' is missing",
+    MINE + "sead: 3": "unknown key 'sead'; did you mean 'seeds'",
+    MINE + "recipe: {learning_rat: 1}": r"unknown key 'recipe.learning_rat'; did you mean 'learning_rate'",
+    MINE + "models: [unet++d]": r"unknown model 'unet\+\+d'; did you mean 'unet\+\+ds'",
+    MINE + "models: [unet, unet]": "models has 'unet' twice",
+    MINE + "models: []": "models",
+    MINE + "depth: 6": "depth is 6, but input should be less than or equal to 5",
+    MINE + "block: papr": "block is 'papr', but input should be 'modern' or 'paper'",
+    MINE + "seeds: 0": "seeds is 0, but",
+    MINE + "recipe: {batch: many}": "recipe.batch is 'many', but",
+    MINE + "search: {trials: 1, space: {depth: [1]}}": "'depth' is not a key of the recipe",
+    MINE + "search: {trials: 1, space: {batch: [0]}}": "batch is 0, but",
+    MINE + "search: {trials: 1, space: {batch: {low: 8, high: 4}}}": "low 8 is not below high 4",
+    MINE + "search: {trials: 1, space: {weight_decay: {low: 0, high: 1, log: true}}}": "cannot start at 0",
+    "name: a/b\ndatasets: [{name: synthetic}]": "results are kept in a folder of it",
+    "name: a\ndatasets: [{name: synthetic, split: [0.5, 0.2, 0.2]}]": "add up to 0.9, not to 1",
+    "name: a\ndatasets: [{name: synthetic}, {name: synthetic}]": "twice .give one of them a label",
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), REFUSED.items())
+def test_a_study_that_cannot_be_is_answered_in_one_sentence(tmp_path, text, sentence):
+    with pytest.raises(RequestError, match=sentence) as caught:
+        read_study(written(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "missing.yaml", tmp_path, tmp_path / "binary"):
+        with pytest.raises(RequestError, match="cannot read the study file"):
+            read_study(path)
+
+
+def test_adding_and_removing_cells_and_seeds_is_no_difference():
+    grown = study(seeds=9, models=["unet", "unet+"], encoders=["plain"], question="Why?")
+    assert differences(study(), grown) == []
+    assert differences(study(), study(datasets=[{"name": "nuclei"}, {"name": "synthetic"}])) == []
+
+
+def test_every_change_that_touches_finished_results_is_named():
+    changed = study(depth=3, recipe={"batch": 8}, datasets=[{"name": "synthetic", "size": 64, "cases": 5}])
+    assert differences(study(), changed) == [
+        "depth was 4 and is now 3",
+        "recipe.batch was 16 and is now 8",
+        "synthetic.cases was not given and is now 5",
+        "synthetic.size was 96 and is now 64",
+    ]
+
+
+@given(st.sampled_from(sorted(Recipe.model_fields)))
+def test_every_key_of_the_recipe_is_compared(key):
+    other = {
+        "learning_rate": 1e-2,
+        "schedule": "cosine",
+        "batch": 2,
+        "epochs": 1,
+        "patience": 1,
+        "loss": "dice",
+        "weight_decay": 0.1,
+        "augment": False,
+    }
+    assert len(differences(study(), study(recipe={key: other[key]}))) == 1
+
+
+def test_cells_are_every_combination_in_the_files_order():
+    cells = list(study(encoders=["plain", "timm:resnet18"], models=["unet", "unet++"]).cells())
+    assert [c.key[1:] for c in cells] == [
+        ("plain", "unet"),
+        ("plain", "unet++"),
+        ("timm:resnet18", "unet"),
+        ("timm:resnet18", "unet++"),
+    ]
