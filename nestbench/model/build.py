@@ -1,0 +1,68 @@
+"""Networks by the name of their member."""
+
+from dataclasses import replace
+from functools import cache
+
+import torch
+
+from nestbench import plugins
+from nestbench.encoders.blocks import Name
+from nestbench.model.network import Network
+from nestbench.model.spec import ModelSpec
+from nestbench.topology import MEMBERS, parse, topology
+
+
+def build(
+    name: str,
+    encoder: str = "plain",
+    depth: int = 4,
+    block: Name = "modern",
+    in_channels: int = 1,
+    classes: int = 1,
+    pretrained: bool = False,
+) -> Network:
+    """Build a member of the family, e.g. ``build("unet++ds", encoder="timm:resnet18", in_channels=3)``.
+
+    ``classes`` is the number of channels of the logits: 1 for two classes (sigmoid), else one a class.
+    Raises RequestError for an unknown name, and for a depth that the encoder cannot give.
+    """
+    return Network(specify(name, encoder, depth, block, in_channels, classes), pretrained)
+
+
+def specify(
+    name: str, encoder: str = "plain", depth: int = 4, block: Name = "modern", in_channels: int = 1, classes: int = 1
+) -> ModelSpec:
+    """Resolve a member's name into the data that its network is built from."""
+    spec = ModelSpec(topology(name, depth), encoder, block, in_channels, classes)
+    member, depth = parse(name, depth)
+    return _widened(spec, replace(spec, topology=topology("unet++", depth))) if MEMBERS[member].wide else spec
+
+
+def count_parameters(spec: ModelSpec) -> int:
+    """Number of the network's parameters, counted on the meta device: no memory, no weights."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in Network(spec).parameters())
+
+
+@cache
+def _widened(spec: ModelSpec, reference: ModelSpec) -> ModelSpec:
+    """The least width at which ``spec`` has at least the reference's parameters.
+
+    An encoder of the decoder's own blocks is widened with it, which gives the papers' 35 .. 560; any other
+    encoder stays as it is and the decoder alone is widened.
+    """
+    target = count_parameters(reference)
+    low, high = 1, 2
+    while count_parameters(_with_width(spec, high)) < target:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if count_parameters(_with_width(spec, middle)) >= target else (middle, high)
+    return _with_width(spec, high)
+
+
+def _with_width(spec: ModelSpec, width: int) -> ModelSpec:
+    plugin, _ = plugins.find("encoder", spec.encoder)
+    if getattr(plugin, "of_blocks", False):
+        return replace(spec, encoder=f"{spec.encoder.partition(':')[0]}:{width}")
+    return replace(spec, width=width)

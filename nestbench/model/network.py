@@ -1,0 +1,66 @@
+"""One decoder for the whole family: it interprets a Topology.
+
+Source of the node's equation: arXiv 1912.05074, section III, equation 1.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nestbench import plugins
+from nestbench.encoders.blocks import BLOCKS, initialise
+from nestbench.model.spec import ModelSpec
+from nestbench.topology import Node
+
+
+class Network(nn.Module):
+    """An encoder, the decoder nodes that its heads depend on, and a 1x1 convolution for each head.
+
+    The encoder is built first: for one state of torch's generator every member starts from the same encoder.
+    """
+
+    def __init__(self, spec: ModelSpec, pretrained: bool = False) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = _encoder(spec, pretrained)
+        channels = _channels(spec, cast(tuple[int, ...], self.encoder.channels))
+        block, grid = BLOCKS[spec.block], spec.topology
+        self.up = nn.ModuleDict()
+        self.nodes = nn.ModuleDict()
+        for node in grid.nodes:
+            below, *left = grid.parents(node)
+            self.up[_key(node)] = block.up(channels[below], channels[node])
+            inputs = channels[node] + sum(channels[n] for n in left)
+            self.nodes[_key(node)] = block.convolve(inputs, channels[node])
+        self.heads = nn.ModuleDict({str(d): nn.Conv2d(channels[Node(0, d)], spec.classes, 1) for d in grid.heads})
+        for part in (self.up, self.nodes, self.heads):
+            part.apply(initialise)
+
+    def forward(self, image: Tensor) -> dict[int, Tensor]:
+        """Logits (N, classes, H, W) of each head by its depth, for an image (N, C, H, W) of any size."""
+        values = {Node(level, 0): feature for level, feature in enumerate(self.encoder(image))}
+        for node in self.spec.topology.nodes:
+            below, *left = self.spec.topology.parents(node)
+            skips = [values[n] for n in left]
+            raised = self.up[_key(node)](values[below], skips[0].shape[-2:])
+            values[node] = self.nodes[_key(node)](torch.cat([raised, *skips], dim=1))
+        return {d: self.heads[str(d)](values[Node(0, d)]) for d in self.spec.topology.heads}
+
+
+def _encoder(spec: ModelSpec, pretrained: bool) -> nn.Module:
+    plugin, variant = plugins.find("encoder", spec.encoder)
+    extra = {"block": spec.block} if getattr(plugin, "of_blocks", False) else {}
+    encoder: nn.Module = plugin(variant, spec.topology.depth, spec.in_channels, pretrained, **extra)
+    return encoder
+
+
+def _channels(spec: ModelSpec, encoder: tuple[int, ...]) -> dict[Node, int]:
+    """Channels of every node: the encoder's own in column 0, width * 2^level elsewhere."""
+    width = spec.width or encoder[0]
+    decoder = {node: width * 2**node.level for node in spec.topology.nodes}
+    return {Node(level, 0): c for level, c in enumerate(encoder)} | decoder
+
+
+def _key(node: Node) -> str:
+    return f"x{node.level}_{node.column}"

@@ -1,0 +1,64 @@
+import itertools
+
+import pytest
+import torch
+
+from nestbench.errors import RequestError
+from nestbench.model import build, prune
+from nestbench.model.build import specify
+from nestbench.model.size import network_size
+
+
+def test_pruning_keeps_mode_dtype_format_and_what_is_frozen():
+    model = build("unet++ds", "plain:4").to(torch.float64).to(memory_format=torch.channels_last).eval()
+    model.encoder.requires_grad_(False)
+    small = prune(model, 2)
+    assert not small.training
+    assert {p.dtype for p in small.parameters()} == {torch.float64}
+    assert small.heads["2"].weight.is_contiguous(memory_format=torch.channels_last)
+    assert not any(p.requires_grad for p in small.encoder.parameters())
+    assert all(p.requires_grad for p in small.nodes.parameters())
+
+
+def test_pruning_copies_the_weights():
+    model = build("unet++ds", "plain:4")
+    small = prune(model, 1)
+    before = model.heads["1"].bias.clone()
+    small.heads["1"].bias.data.add_(1)
+    assert torch.equal(model.heads["1"].bias, before)
+
+
+def test_pruning_draws_no_random_numbers():
+    model = build("unet++ds", "plain:4")
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    prune(model, 2)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_network_with_one_head_cannot_be_pruned():
+    with pytest.raises(RequestError, match="a head was trained only at depth 4"):
+        prune(build("unet++", "plain:4"), 2)
+
+
+def test_each_pruned_depth_costs_less():
+    sizes = [network_size(specify(f"unet++:{d}", "timm:resnet10t"), 64) for d in range(1, 5)]
+    assert all(a.parameters < b.parameters and a.flops < b.flops for a, b in itertools.pairwise(sizes))
+
+
+@pytest.mark.parametrize(("depth", "kmac"), [(1, 53), (2, 136), (3, 266), (4, 454)])
+def test_the_work_per_pixel_is_the_papers(depth, kmac):
+    size = network_size(specify(f"unet++:{depth}", "plain", block="paper"), 96)
+    assert size.flops / 2 / 96**2 / 1000 == pytest.approx(kmac, abs=0.6)
+
+
+def test_counting_takes_no_memory_and_leaves_the_default_device():
+    network_size(specify("unet++", "plain:512"), 512)
+    assert torch.empty(1).device.type == "cpu"
+
+
+@pytest.mark.parametrize("option", [{"classes": 0}, {"in_channels": -1}, {"block": "papr"}])
+def test_a_network_that_cannot_be_is_refused(option):
+    with pytest.raises(RequestError):
+        build("unet", "plain:4", **option)

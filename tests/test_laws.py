@@ -1,0 +1,113 @@
+"""The laws of the family, each a test, for encoders of every shape."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nestbench.model import build, prune
+from nestbench.model.build import count_parameters, specify
+from nestbench.topology import MEMBERS
+
+ENCODERS = ["plain:4", "timm:resnet10t", "timm:vgg11", "timm:convnext_atto"]
+DEEP = [name for name, member in MEMBERS.items() if member.deep_supervision]
+
+
+def seeded(name, encoder="plain:4", depth=4, **options):
+    torch.manual_seed(0)
+    return build(name, encoder, depth, **options).eval()
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("name", DEEP)
+@torch.no_grad()
+def test_a_pruned_network_equals_its_head_bit_for_bit(name, encoder):
+    model = seeded(name, encoder)
+    image = torch.randn(2, 1, 64, 48)
+    whole, weights = model(image), model.state_dict()
+    for depth in model.spec.topology.heads:
+        small = prune(model, depth)
+        assert torch.equal(small(image)[depth], whole[depth])
+        assert set(small.state_dict()) < set(weights)
+        assert all(torch.equal(value, weights[key]) for key, value in small.state_dict().items())
+
+
+PAPER_COUNTS = {
+    "unet:1": 100_961,
+    "unet:2": 465_953,
+    "unet:3": 1_925_025,
+    "unet": 7_759_521,
+    "unet++:1": 100_961,
+    "unet++:2": 511_105,
+    "unet++:3": 2_204_961,
+    "unet++": 9_041_601,
+    "unet++ds": 9_041_700,
+    "unet+": 8_728_257,
+    "unet+ds": 8_728_356,
+    "unet-e": 8_728_356,
+    "wide-unet": 9_282_246,
+}
+
+
+@pytest.mark.parametrize(("name", "parameters"), PAPER_COUNTS.items())
+def test_parameter_counts_are_the_papers(name, parameters):
+    assert count_parameters(specify(name, "plain", block="paper")) == parameters
+
+
+@pytest.mark.parametrize("name", ["unet+", "unet++"])
+def test_from_the_deepest_head_alone_gradients_reach_every_node(name):
+    assert not nodes_without_gradient(f"{name}ds")
+
+
+def test_from_the_deepest_head_alone_gradients_miss_the_shallower_decoders_of_the_ensemble():
+    model = seeded("unet-e")
+    off_diagonal = {f"x{i}_{j}" for i, j in model.spec.topology.nodes if i + j < 4}
+    assert nodes_without_gradient("unet-e") == off_diagonal
+
+
+def nodes_without_gradient(name):
+    model = seeded(name).train()
+    model(torch.randn(2, 1, 32, 32))[4].sum().backward()
+    return {key for key, node in model.nodes.items() if all(p.grad is None for p in node.parameters())}
+
+
+@settings(max_examples=25)
+@given(
+    name=st.sampled_from(sorted(MEMBERS)),
+    depth=st.integers(1, 4),
+    block=st.sampled_from(["modern", "paper"]),
+    height=st.integers(16, 40),
+    width=st.integers(16, 40),
+    channels=st.integers(1, 3),
+    classes=st.integers(1, 3),
+)
+@torch.no_grad()
+def test_any_image_size_works(name, depth, block, height, width, channels, classes):
+    model = seeded(name, "plain:2", depth, block=block, in_channels=channels, classes=classes)
+    logits = model(torch.randn(1, channels, height, width))
+    assert tuple(logits) == model.spec.topology.heads
+    assert all(values.shape == (1, classes, height, width) for values in logits.values())
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_every_member_starts_from_the_same_encoder(encoder):
+    reference = seeded("unet", encoder).encoder.state_dict()
+    for name in MEMBERS:
+        if name == "wide-unet" and encoder.startswith("plain"):
+            continue  # its encoder is wider: that is what it is
+        weights = seeded(name, encoder).encoder.state_dict()
+        assert all(torch.equal(weights[key], value) for key, value in reference.items()), name
+
+
+@pytest.mark.parametrize("encoder", ["plain:4", "plain:32", "timm:resnet10t"])
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_the_wide_unet_has_just_the_parameters_of_unet_plus_plus(encoder, depth):
+    target = count_parameters(specify("unet++", encoder, depth))
+    wide = specify("wide-unet", encoder, depth)
+    assert count_parameters(wide) >= target
+    narrower = (
+        specify("unet", f"plain:{int(wide.encoder.partition(':')[2]) - 1}", depth)
+        if encoder.startswith("plain")
+        else type(wide)(wide.topology, wide.encoder, width=wide.width - 1)
+    )
+    assert count_parameters(narrower) < target
