@@ -1,0 +1,229 @@
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import chain
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nestbench.datasets.folder import Folder
+from nestbench.datasets.prepared import Prepared, describe, prepare, reopen
+from nestbench.datasets.splits import split_cases
+from nestbench.errors import RequestError
+from nestbench.study.schema import DatasetSpec
+
+
+def spec(path: Path | str, **options: object) -> DatasetSpec:
+    return DatasetSpec.model_validate({"name": "folder", "path": str(path), "size": 16, **options})
+
+
+def content_in_another_process(own: Path, cache: Path) -> str:
+    return prepare(spec(own), Path(), cache).content
+
+
+def folders(cache: Path) -> list[Path]:
+    return [path for path in cache.iterdir() if path.is_dir()]
+
+
+def same(a: Prepared, b: Prepared) -> bool:
+    return (a.images == b.images).all() and (a.masks == b.masks).all() and a.content == b.content
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def sealed(monkeypatch: pytest.MonkeyPatch):
+    """Make any further reading of a case an error."""
+
+    def seal() -> None:
+        monkeypatch.setattr(Folder, "read", lambda *_: pytest.fail("a case was read"))
+
+    return seal
+
+
+def test_every_case_is_there_at_the_study_s_size(own: Path, cache: Path):
+    made = prepare(spec(own, subject="(p[0-9])"), Path(), cache)
+    assert made.images.shape == (6, 16, 16, 1)
+    assert made.masks.shape == (6, 16, 16)
+    assert made.instances is None
+    assert [case.subject for case in made.cases] == ["p0", "p0", "p1", "p1", "p2", "p2"]
+    assert set(np.unique(made.masks)) == {0, 1}
+
+
+def test_instances_are_kept_where_there_are_any(bowl: Path, cache: Path):
+    made = prepare(DatasetSpec(name="nuclei", size=16), bowl, cache)
+    assert made.instances is not None
+    assert ((made.instances > 0) == (made.masks > 0)).all()
+    assert set(np.unique(made.instances)) == {0, 1, 2}
+
+
+def test_arrays_are_mapped_and_cannot_be_written(own: Path, cache: Path):
+    made = prepare(spec(own), Path(), cache)
+    assert isinstance(made.images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        made.images[0] = 0
+
+
+def test_a_second_time_gives_the_same_and_reads_nothing(own: Path, cache: Path, sealed):
+    first = prepare(spec(own), Path(), cache)
+    sealed()
+    second = prepare(spec(own), Path(), cache)
+    assert same(first, second)
+    assert (first.key, first.cases, first.classes, first.about) == (
+        second.key,
+        second.cases,
+        second.classes,
+        second.about,
+    )
+
+
+def test_what_does_not_decide_the_arrays_prepares_nothing_again(own: Path, cache: Path, sealed):
+    prepare(spec(own), Path(), cache)
+    sealed()
+    prepare(spec(own, label="mine", split=(0.4, 0.3, 0.3)), Path(), cache)
+
+
+@pytest.mark.parametrize("change", [{"size": 32}, {"classes": {"background": 255, "cell": 0}}])
+def test_another_size_or_option_is_prepared_beside(own: Path, cache: Path, change: dict[str, object]):
+    first = prepare(spec(own), Path(), cache)
+    second = prepare(spec(own, **change), Path(), cache)
+    assert first.content != second.content
+    assert len(folders(cache)) == 2
+
+
+def test_prepared_data_are_reopened_by_their_folder_alone(own: Path, cache: Path):
+    made = prepare(spec(own), Path(), cache)
+    again = reopen(made.folder)
+    assert same(made, again)
+    assert (made.key, made.folder, made.cases) == (again.key, again.folder, again.cases)
+
+
+def test_data_that_are_gone_are_not_reopened(cache: Path):
+    with pytest.raises(RequestError, match=r"prepared data in '.*cache/gone' are gone or damaged"):
+        reopen(cache / "gone")
+
+
+def test_a_data_set_without_cases_is_refused(own: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Folder, "cases", lambda _: ())
+    with pytest.raises(RequestError, match="data set 'folder' has no cases"):
+        prepare(spec(own), Path(), cache)
+
+
+def test_a_changed_source_is_prepared_again(own: Path, cache: Path, save):
+    before = prepare(spec(own), Path(), cache)
+    save(own / "images" / "p0_0.png", np.zeros((20, 24), np.uint8))
+    after = prepare(spec(own), Path(), cache)
+    assert before.content != after.content
+    assert not after.images[0].any()
+
+
+def test_content_is_the_same_wherever_the_files_lie(own: Path, cache: Path):
+    copy = shutil.copytree(own, own.parent / "copy", copy_function=shutil.copyfile)
+    for number, path in enumerate(sorted(copy.rglob("*.png"))):
+        os.utime(path, (number, number))
+    here, there = prepare(spec(own), Path(), cache), prepare(spec(copy), Path(), cache)
+    assert here.key != there.key
+    assert here.content == there.content
+
+
+@pytest.mark.parametrize("damage", ["cut", "scribble", "lose", "index"])
+def test_a_damaged_folder_is_built_again(own: Path, cache: Path, damage: str):
+    first = prepare(spec(own), Path(), cache)
+    images, masks = np.array(first.images), np.array(first.masks)
+    (folder,) = folders(cache)
+    stored = folder / ("index.json" if damage == "index" else "images.npy")
+    whole = stored.read_bytes()
+    if damage == "lose":
+        stored.unlink()
+    elif damage == "scribble":
+        stored.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    else:
+        stored.write_bytes(whole[: len(whole) // 2])
+    second = prepare(spec(own), Path(), cache)
+    assert (second.images == images).all()
+    assert (second.masks == masks).all()
+
+
+def test_an_interrupted_preparation_leaves_nothing(own: Path, cache: Path):
+    def interrupt(done: int, _: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(spec(own), Path(), cache, interrupt)
+    assert not folders(cache)
+
+
+def test_what_a_killed_process_left_is_not_taken_for_whole(own: Path, cache: Path):
+    whole = prepare(spec(own), Path(), cache)
+    expected = np.array(whole.images)
+    (folder,) = folders(cache)
+    (folder / "index.json").unlink()
+    folder.rename(folder.with_name(f".{folder.name}.building"))
+    assert (prepare(spec(own), Path(), cache).images == expected).all()
+    assert folders(cache) == [folder]
+
+
+def test_of_two_processes_at_once_both_are_served(own: Path, cache: Path):
+    with ProcessPoolExecutor(2, mp_context=get_context("forkserver")) as pool:
+        contents = list(pool.map(content_in_another_process, [own] * 2, [cache] * 2))
+    assert contents == [prepare(spec(own), Path(), cache).content] * 2
+
+
+def test_who_asks_while_another_works_waits_for_it(own: Path, cache: Path):
+    told, others = [], []
+
+    def ask_meanwhile(done: int, _: int) -> None:
+        told.append(done)
+        if done == 1:
+            others.append(pool.submit(prepare, spec(own), Path(), cache, lambda done, _: told.append(done)))
+
+    with ThreadPoolExecutor(1) as pool:
+        first = prepare(spec(own), Path(), cache, ask_meanwhile)
+        assert same(first, others[0].result())
+    assert told == [1, 2, 3, 4, 5, 6]
+
+
+def test_all_problems_are_named_in_one_sentence(own: Path, cache: Path, save):
+    (own / "masks" / "p0_0.png").unlink()
+    save(own / "masks" / "p0_1.png", np.zeros((4, 4), np.uint8))
+    (own / "images" / "p1_2.png").write_bytes(b"nothing")
+    save(own / "masks" / "p1_3.png", np.full((20, 24), 7, np.uint8))
+    with pytest.raises(RequestError) as caught:
+        prepare(spec(own), Path(), cache)
+    sentence = str(caught.value)
+    assert sentence.startswith("4 of the 6 cases of 'own' cannot be used: ")
+    assert all(name in sentence for name in ("images/p0_0.png", "masks/p0_1.png", "images/p1_2.png", "and 1 more"))
+    assert not folders(cache)
+
+
+def test_a_cache_that_cannot_be_written_is_named(own: Path, tmp_path: Path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(RequestError, match=r"cannot write to the folder '.*file/cache'"):
+        prepare(spec(own), Path(), tmp_path / "file" / "cache")
+
+
+def test_a_description_says_what_the_results_need(own: Path, cache: Path):
+    study = spec(own, label="mine", subject="(p[0-9])", split=(0.4, 0.3, 0.3))
+    made = prepare(study, Path(), cache)
+    description = describe(made, study, split_cases(made.cases, study.split))
+    split = description.pop("split")
+    assert sorted(chain(*split.values())) == [case.id for case in made.cases]
+    assert description == {
+        "name": "mine",
+        "title": "own",
+        "licence": "not stated",
+        "citation": "",
+        "url": "",
+        "classes": ["background", "foreground"],
+        "channels": 1,
+        "size": 16,
+        "subjects": 3,
+        "counts": {"train": 2, "validation": 2, "test": 2},
+        "content": made.content,
+    }
