@@ -1,0 +1,138 @@
+"""One run as a stateless function of a job: what a worker process, here or elsewhere, is asked to do."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from nestbench import plugins
+from nestbench.datasets.feed import feed
+from nestbench.datasets.prepared import Prepared, reopen
+from nestbench.datasets.splits import Split
+from nestbench.evaluate import count_cases, predicted_masks
+from nestbench.machine import Plan, environment
+from nestbench.model import ModelSpec, Network, save
+from nestbench.model.build import specify
+from nestbench.results.atomic import replacing
+from nestbench.results.records import Epoch, Result, fingerprint, run_folder, write_cases, write_epochs, write_result
+from nestbench.results.running import running
+from nestbench.results.scores import mean_scores
+from nestbench.study.schema import Cell, Run
+from nestbench.train import fit
+
+OnEpoch = Callable[[Epoch], bool]
+"""Called after each epoch; True asks the run to stop."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run and all it needs: where its data are prepared, their split, the plan, and the folder of the study."""
+
+    run: Run
+    prepared: Path
+    content: str
+    split: Split
+    plan: Plan
+    folder: Path
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the outcome. The processor's name does not: results travel."""
+        plan = asdict(self.plan)
+        return {
+            "run": self.run.model_dump(mode="json"),
+            "data": self.content,
+            "split": fingerprint(asdict(self.split)),
+            "plan": {key: plan[key] for key in ("device", "precision", "memory_format")},
+        }
+
+
+def execute(job: Job, on_epoch: OnEpoch) -> Result:
+    """Train and test one network, write its files, and return its result.
+
+    A search's trial is never shown the test cases. Raises RunError where training cannot go on.
+    """
+    job.plan.enter()
+    data = reopen(job.prepared)
+    model = _network(job, data)
+    folder = run_folder(job.folder, job.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    with running(folder) as beat:
+        epochs, stopped = _train(job, data, model, beat, on_epoch)
+    best = max((e for e in epochs if e.best), key=lambda e: e.index)
+    write_epochs(folder, epochs)
+    scores = {} if job.run.trial is not None else _test(job, data, model, folder)
+    result = Result(
+        identity=job.identity,
+        primary=model.spec.topology.primary,
+        validation=best.validation_iou,
+        best_epoch=best.index,
+        epochs=len(epochs),
+        stopped=stopped,
+        parameters=sum(p.numel() for p in model.parameters()),
+        seconds=sum(e.seconds for e in epochs),
+        scores=scores,
+        environment=environment(job.plan),
+    )
+    write_result(folder, result)
+    return result
+
+
+def network_spec(cell: Cell, channels: int, classes: int) -> ModelSpec:
+    """The network of a cell for images of so many channels and masks of so many classes, background included."""
+    logits = 1 if classes == 2 else classes
+    return specify(cell.model, cell.encoder, cell.depth, cell.block, channels, logits)
+
+
+def _network(job: Job, data: Prepared) -> Network:
+    spec = network_spec(job.run.cell, data.images.shape[-1], len(data.classes))
+    torch.manual_seed(job.run.seed)
+    model = Network(spec)
+    job.plan.place(model)
+    return model
+
+
+def _train(
+    job: Job, data: Prepared, model: Network, beat: Callable[[Epoch], None], on_epoch: OnEpoch
+) -> tuple[list[Epoch], str]:
+    """Drive the epochs; they and the reason why they ended."""
+    recipe = job.run.recipe
+    loss, _ = plugins.find("loss", recipe.loss)
+    training, validation = (feed(data, side, job.plan.device) for side in (job.split.train, job.split.validation))
+    epochs, asked = [], False
+    fitting = fit(model, training, validation, recipe, loss, job.run.seed, job.plan)
+    for epoch in fitting:
+        epochs.append(epoch)
+        beat(epoch)
+        if on_epoch(epoch):
+            asked = True
+            fitting.close()
+            break
+    reason = "stopper" if asked else "epochs" if len(epochs) == recipe.epochs else "patience"
+    return epochs, reason
+
+
+def _test(job: Job, data: Prepared, model: Network, folder: Path) -> dict[str, dict[str, float]]:
+    """Open the test cases, once: write counts, predictions and weights, and return the mean scores."""
+    tables = []
+    for split, side in (("validation", job.split.validation), ("test", job.split.test)):
+        cases = [data.cases[i] for i in side]
+        pixels = feed(data, side, job.plan.device)
+        tables.append(count_cases(model, pixels, cases, data.classes, job.plan, split))
+        if split == "test":
+            masks = predicted_masks(model, pixels, job.plan)
+            _write_predictions(folder, [c.id for c in cases], masks)
+    counts = pd.concat(tables, ignore_index=True)
+    write_cases(folder, counts)
+    save(model, folder / "weights.safetensors")
+    return mean_scores(counts, "test")
+
+
+def _write_predictions(folder: Path, cases: list[str], masks: NDArray[np.uint8]) -> None:
+    with replacing(folder / "predictions.npz") as beside, beside.open("wb") as file:
+        np.savez_compressed(file, cases=np.array(cases), masks=masks)

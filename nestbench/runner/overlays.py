@@ -1,0 +1,34 @@
+"""The few test cases whose pictures go into the results, so that a report needs no data."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nestbench.results.atomic import replacing
+from nestbench.results.records import cell_folder, read_cases, read_result, slug
+from nestbench.results.scores import case_scores
+from nestbench.runner.data import Ready
+from nestbench.study.schema import Study
+
+
+def write_overlays(folder: Path, title: str, ready: Ready, study: Study) -> None:
+    """Write image and mask of the best, the median and the worst test case by mean IoU over all finished runs."""
+    cells = [cell for cell in study.cells() if cell.dataset.title == title]
+    runs = [cell_folder(folder, cell) / f"seed-{seed}" for cell in cells for seed in range(study.seeds)]
+    scored = [_test_scores(run, result.primary) for run in runs if (result := read_result(run))]
+    if not scored:
+        return
+    means = pd.concat(scored).groupby("case")["iou"].mean().sort_values(ascending=False, kind="stable")
+    chosen = [str(means.index[i]) for i in (0, len(means) // 2, len(means) - 1)]
+    place = {case.id: i for i, case in enumerate(ready.prepared.cases)}
+    index = [place[case] for case in chosen]
+    with replacing(folder / slug(title) / "overlays.npz") as beside, beside.open("wb") as file:
+        np.savez_compressed(
+            file, cases=np.array(chosen), images=ready.prepared.images[index], masks=ready.prepared.masks[index]
+        )
+
+
+def _test_scores(run: Path, primary: str) -> pd.DataFrame:
+    cases = read_cases(run)
+    return case_scores(cases[(cases["split"] == "test") & (cases["output"] == primary)])

@@ -1,0 +1,78 @@
+"""Which networks of a study are timed, and the file that says how fast they are here."""
+
+import json
+from collections.abc import Callable, Generator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from nestbench.machine import Plan, cores, device_name
+from nestbench.model import ModelSpec
+from nestbench.model.size import network_size
+from nestbench.results.atomic import write_json
+from nestbench.results.records import slug
+from nestbench.runner.data import Ready
+from nestbench.runner.events import Timing
+from nestbench.runner.job import network_spec
+from nestbench.runner.told import told
+from nestbench.speed import measure
+from nestbench.study.schema import Study
+
+Row = dict[str, Any]
+Wanted = tuple[Row, ModelSpec]
+
+ROUNDS = 15
+BATCH = 1
+
+
+def time_networks(study: Study, folder: Path, ready: dict[str, Ready], plan: Plan) -> Generator[Timing, None, None]:
+    """Build and time every pruned depth of every member, where this machine has not done so for this study yet."""
+    path = folder / "speed" / f"{slug(device_name(plan.device).lower())}.json"
+    wanted = _wanted(study, ready)
+    if path.exists() and [_key(row) for row in json.loads(path.read_text())["rows"]] == [
+        _key(row) for row, _ in wanted
+    ]:
+        return
+    whole = replace(plan, threads=cores())
+
+    def work(say: Callable[[Timing], None]) -> list[Row]:
+        return _rows(wanted, ready, whole, say)
+
+    rows = yield from told(work)
+    write_json(path, {"device": device_name(plan.device), "plan": asdict(whole), "rounds": ROUNDS, "rows": rows})
+
+
+def _rows(wanted: list[Wanted], ready: dict[str, Ready], plan: Plan, say: Callable[[Timing], None]) -> list[Row]:
+    return [
+        row
+        for title in ready
+        for row in _dataset_rows([w for w in wanted if w[0]["dataset"] == title], ready[title], plan, say)
+    ]
+
+
+def _dataset_rows(wanted: list[Wanted], ready: Ready, plan: Plan, say: Callable[[Timing], None]) -> list[Row]:
+    """Time the networks of one data set together. Equal ones (U-Net^e pruned is a U-Net) are timed once."""
+    size = ready.prepared.images.shape[1]
+    distinct = list(dict.fromkeys(spec for _, spec in wanted))
+    timings = measure(distinct, size, BATCH, plan, ROUNDS, lambda done: say(Timing(done, ROUNDS)))
+    taken = dict(zip(distinct, timings, strict=True))
+    return [row | asdict(network_size(spec, size)) | {"batch": BATCH} | asdict(taken[spec]) for row, spec in wanted]
+
+
+def _wanted(study: Study, ready: dict[str, Ready]) -> list[Wanted]:
+    """Each head of each cell as a network of its own, and beside several heads the whole network."""
+    found = []
+    for cell in study.cells():
+        data = ready[cell.dataset.title].prepared
+        spec = network_spec(cell, data.images.shape[-1], len(data.classes))
+        base = dict(zip(("dataset", "encoder", "model"), cell.key, strict=True))
+        for depth in spec.topology.heads:
+            pruned = replace(spec, topology=spec.topology.prune(depth))
+            found.append((base | {"output": f"L{depth}", "depth": depth}, pruned))
+        if spec.topology.deep_supervision:
+            found.append((base | {"output": "all", "depth": spec.topology.depth}, spec))
+    return found
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[part] for part in ("dataset", "encoder", "model", "output", "depth"))
