@@ -1,0 +1,114 @@
+"""``nestbench dataset``: the data sets, and whether their files are sound."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nestbench.cli.answers import AsJson, in_words, say_json, say_table
+from nestbench.cli.study import Data
+from nestbench.errors import RequestError
+from nestbench.plugins import available, find
+
+if TYPE_CHECKING:
+    from nestbench.datasets.contract import Dataset
+
+app = typer.Typer(help="Data sets, and whether their files are sound.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A data set, e.g. nuclei.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="KEY=VALUE", help="An option of the data set, as in a study file; repeatable."),
+]
+
+
+@app.command("list")
+def list_datasets(as_json: AsJson = False) -> None:
+    """List the installed data sets."""
+    points = sorted(available("dataset").items())
+    rows = [(name, _meaning(name), point.dist.name if point.dist else point.module) for name, point in points]
+    if as_json:
+        say_json([{"name": n, "meaning": meaning, "package": package} for n, meaning, package in rows])
+    else:
+        say_table(("data set", "meaning", "package"), rows)
+
+
+@app.command()
+def check(name: Name, data: Data = None, option: Options = None, as_json: AsJson = False) -> None:
+    """Read every file of a data set and say what is there; exit code 1 where a file is not sound."""
+    from nestbench.cli.inventory import take_inventory
+
+    found = take_inventory(_open(name, data, option))
+    if as_json:
+        say_json({"name": name} | found)
+    else:
+        say_table((name, ""), [(key, in_words(value)) for key, value in found.items() if key != "problems"])
+        for problem in found["problems"]:
+            typer.echo(f"error: {problem}", err=True)
+    if found["problems"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    name: Name,
+    data: Data = None,
+    option: Options = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write a contact sheet to this PNG.")] = None,
+    cases: Annotated[int, typer.Option(help="Cases on the contact sheet.", min=1)] = 24,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a data set is, and draw some of its cases with the outlines of their masks."""
+    from dataclasses import asdict
+
+    from nestbench.cli.inventory import count
+
+    dataset = _open(name, data, option)
+    every = dataset.cases()
+    about = {"name": name} | asdict(dataset.about) | count(dataset)
+    if out:
+        from nestbench.cli.sheet import write_sheet
+
+        step = max(1, len(every) // cases)
+        about["out"] = str(write_sheet([dataset.read(case) for case in every[::step][:cases]], out))
+    if as_json:
+        say_json(about)
+    else:
+        say_table((name, ""), [(key, in_words(value)) for key, value in about.items() if key != "name"])
+
+
+def _open(name: str, data: Path | None, options: list[str] | None) -> "Dataset":
+    from pydantic import ValidationError
+
+    from nestbench.datasets.open import data_root, open_dataset
+    from nestbench.study.files import sentence
+    from nestbench.study.schema import DatasetSpec
+
+    try:
+        spec = DatasetSpec.model_validate({"name": name} | dict(_option(o) for o in options or []))
+    except ValidationError as error:
+        raise RequestError(sentence(error, DatasetSpec)) from error
+    return open_dataset(spec, data_root(data))
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """``classes={cell: 255}`` as a key and what YAML makes of its value."""
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise RequestError(f"--option '{text}' is not of the form key=value, e.g. path=my/images")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RequestError(f"--option '{text}': '{value}' is not a value that YAML can read") from error
+
+
+def _meaning(name: str) -> str:
+    """The first sentence of the plugin's docstring, or why it cannot be loaded: one bad plugin hides no other."""
+    try:
+        plugin, _ = find("dataset", name)
+    except RequestError as error:
+        return str(error)
+    paragraph = " ".join((plugin.__doc__ or "").partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".")

@@ -1,0 +1,31 @@
+"""A study's result as a short table; the report holds the long one."""
+
+from pathlib import Path
+from statistics import mean, stdev
+
+from nestbench.cli.answers import say_table
+from nestbench.results.records import Result, read_result, run_folder
+from nestbench.study.schema import Cell, Run, Study
+
+
+def say_outcome(study: Study, folder: Path) -> None:
+    """Print each cell's test scores: mean and standard deviation over its finished seeds, in points."""
+    rows = [_row(cell, finished) for cell in study.cells() if (finished := _finished(study, folder, cell))]
+    columns = ("data set", "encoder", "model", ">seeds", ">IoU", ">Dice", ">parameters")
+    say_table(columns, rows, title="Test scores, mean ± s.d. over seeds")
+
+
+def _finished(study: Study, folder: Path, cell: Cell) -> list[Result]:
+    runs = (Run(cell=cell, recipe=study.recipe, seed=seed) for seed in range(study.seeds))
+    return [result for run in runs if (result := read_result(run_folder(folder, run)))]
+
+
+def _row(cell: Cell, finished: list[Result]) -> tuple[str, ...]:
+    scores = [_points([r.scores[r.primary][metric] for r in finished]) for metric in ("iou", "dice")]
+    return (*cell.key, str(len(finished)), *scores, f"{finished[0].parameters:,}")
+
+
+def _points(scores: list[float]) -> str:
+    points = [100 * score for score in scores]
+    spread = f" ± {stdev(points):.1f}" if len(points) > 1 else ""
+    return f"{mean(points):.1f}{spread}"

@@ -1,0 +1,18 @@
+"""``nestbench report``: the PDF from finished results."""
+
+from pathlib import Path
+
+import typer
+
+from nestbench.cli.study import Out, Results, StudyFile, read
+
+app = typer.Typer(help="Reports: one PDF a study.")
+
+
+@app.command()
+def build(file: StudyFile, results: Results = Path("results"), out: Out = None) -> None:
+    """Build the report from the results that are finished; nothing is trained."""
+    study = read(file)
+    from nestbench.report.pages import build_report
+
+    typer.echo(build_report(results / study.name, out or Path("reports") / f"{study.name}.pdf"))

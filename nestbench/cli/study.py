@@ -1,0 +1,135 @@
+"""``nestbench study``: run a study, see what it would run, see where it stands."""
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nestbench.cli.answers import AsJson, amount, duration, in_words, say_json, say_table
+from nestbench.errors import unknown
+
+if TYPE_CHECKING:
+    from nestbench.cli.progress import Board
+    from nestbench.runner.check import Check
+    from nestbench.runner.status import RunStatus
+    from nestbench.study.schema import Study
+
+app = typer.Typer(help="Studies: run them, and see where they stand.")
+
+StudyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A study file (YAML).")]
+Results = Annotated[Path, typer.Option("--results", help="Where results are kept.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Where data lies.", show_default="$NESTBENCH_DATA, else ~/.cache/nestbench"),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The PDF.", show_default="reports/<name>.pdf")]
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@app.command()
+def run(
+    file: StudyFile,
+    workers: Annotated[int, typer.Option(help="Runs that are trained at once, each in a process.", min=1)] = 1,
+    device: Device = "auto",
+    data: Data = None,
+    results: Results = Path("results"),
+    out: Out = None,
+) -> None:
+    """Train what is not done yet, then build the report."""
+    study = read(file)
+    folder = results / study.name
+    board = _train(study, folder, workers, _checked(device), data)
+    if board.done:
+        _conclude(study, folder, out or Path("reports") / f"{study.name}.pdf")
+    for failed, reason in board.failed:
+        typer.echo(f"failed: {failed}: {reason}", err=True)
+    if board.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(file: StudyFile, device: Device = "auto", data: Data = None, as_json: AsJson = False) -> None:
+    """Say what the study would run: its data, the size of its networks, and how long it takes at most."""
+    study = read(file)
+    found = _look(study, _checked(device), data)
+    if as_json:
+        say_json({"study": study.name} | asdict(found))
+        return
+    facts = ("name", "cases", "subjects", "classes", "channels")
+    rows = [[*(in_words(d[key]) for key in facts), *map(str, d["counts"].values())] for d in found.datasets]
+    say_table(("data set", ">cases", ">subjects", "classes", ">channels", ">train", ">validation", ">test"), rows)
+    say_table(
+        ("data set", "encoder", "model", ">parameters", ">FLOPs"),
+        [(n["dataset"], n["encoder"], n["model"], f"{n['parameters']:,}", amount(n["flops"])) for n in found.networks],
+    )
+    typer.echo(f"{found.runs} runs, at most {duration(found.seconds)} of training with one worker")
+
+
+@app.command()
+def status(file: StudyFile, results: Results = Path("results"), as_json: AsJson = False) -> None:
+    """Say which runs are done, running, failed or waiting, and why."""
+    from nestbench.runner.status import study_status
+
+    study = read(file)
+    rows = study_status(study, results / study.name)
+    counts = Counter(row.state for row in rows)
+    if as_json:
+        say_json({"study": study.name, "counts": counts, "runs": [_as_data(row) for row in rows]})
+        return
+    say_table(("run", "state", ">epochs", ">validation IoU", "reason"), [_as_words(row) for row in rows])
+    typer.echo(", ".join(f"{counts[s]} {s}" for s in ("done", "running", "failed", "waiting")))
+
+
+def read(file: Path) -> "Study":
+    """Read a study file; a wrong one is answered before the heavy rooms are imported."""
+    from nestbench.study.files import read_study
+
+    return read_study(file)
+
+
+def _train(study: "Study", folder: Path, workers: int, device: str, data: Path | None) -> "Board":
+    from rich.console import Console
+
+    from nestbench.cli.display import follow
+    from nestbench.datasets.open import cache_root, data_root
+    from nestbench.runner.study import run_study
+
+    events = run_study(study, folder, data=data_root(data), cache=cache_root(), workers=workers, device=device)
+    return follow(events, Console())
+
+
+def _conclude(study: "Study", folder: Path, out: Path) -> None:
+    from nestbench.cli.outcome import say_outcome
+    from nestbench.report.pages import build_report
+
+    pdf = build_report(folder, out)
+    say_outcome(study, folder)
+    typer.echo(f"report: {pdf}")
+
+
+def _look(study: "Study", device: str, data: Path | None) -> "Check":
+    from nestbench.datasets.open import cache_root, data_root
+    from nestbench.runner.check import check_study
+
+    return check_study(study, data_root(data), cache_root(), device)
+
+
+def _checked(device: str) -> str:
+    if device not in DEVICES:
+        raise unknown("device", device, DEVICES)
+    return device
+
+
+def _as_data(row: "RunStatus") -> dict[str, Any]:
+    dataset, encoder, model = row.run.cell.key
+    named = {"dataset": dataset, "encoder": encoder, "model": model, "seed": row.run.seed, "trial": row.run.trial}
+    return named | {"state": row.state, "reason": row.reason, "epochs": row.epochs, "validation": row.validation}
+
+
+def _as_words(row: "RunStatus") -> tuple[str, ...]:
+    iou = "" if row.validation is None else f"{row.validation:.3f}"
+    return str(row.run), row.state, str(row.epochs or ""), iou, row.reason

@@ -1,0 +1,163 @@
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nestbench.cli import answer
+from nestbench.results.records import Result, run_folder, write_failure, write_result
+from nestbench.runner.events import Event, Failed, Finished, Planned, Started
+from nestbench.study.schema import Run
+
+MakeResult = Callable[..., Result]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Put a fake runner and report in place; what they are asked is kept here, what happens is told by `events`."""
+    kept: dict[str, Any] = {"events": []}
+
+    def run_study(study: object, folder: Path, **others: object) -> Iterator[Event]:
+        kept["run"] = {"folder": folder} | others
+        for event in kept["events"]:
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+
+    def build_report(folder: Path, out: Path) -> Path:
+        kept["report"] = (folder, out)
+        return out
+
+    monkeypatch.setattr("nestbench.runner.study.run_study", run_study)
+    monkeypatch.setattr("nestbench.report.pages.build_report", build_report)
+    monkeypatch.chdir(tmp_path)
+    return kept
+
+
+def test_a_study_that_went_well_ends_with_its_table_and_its_report(
+    asked: dict[str, Any], study_file: Path, runs: list[Run], result: MakeResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_result(run_folder(Path("results/small"), runs[0]), result(0.712))
+    asked["events"] = [Planned(tuple(runs), (), 0), Finished(runs[0], result(0.712))]
+    assert answer(["study", "run", str(study_file), "--workers", "2", "--device", "cpu", "--data", "there"]) == 0
+    assert asked["run"]["folder"] == Path("results/small")
+    assert (asked["run"]["workers"], asked["run"]["device"], asked["run"]["data"]) == (2, "cpu", Path("there"))
+    assert asked["report"] == (Path("results/small"), Path("reports/small.pdf"))
+    said = capsys.readouterr().out.splitlines()
+    assert "71.2" in next(line for line in said if "12,345" in line)
+    assert said[-1] == "report: reports/small.pdf"
+
+
+def test_results_and_report_go_where_they_are_asked_to(
+    asked: dict[str, Any], study_file: Path, runs: list[Run]
+) -> None:
+    asked["events"] = [Planned(tuple(runs), (runs[0],), 0)]
+    assert answer(["study", "run", str(study_file), "--results", "kept", "--out", "a/b.pdf"]) == 0
+    assert asked["report"] == (Path("kept/small"), Path("a/b.pdf"))
+
+
+def test_failed_runs_are_listed_at_the_end_and_the_report_is_built_all_the_same(
+    asked: dict[str, Any], study_file: Path, runs: list[Run], result: MakeResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked["events"] = [
+        Planned(tuple(runs), (), 0),
+        Finished(runs[0], result()),
+        Started(runs[1]),
+        Failed(runs[1], "the loss is not finite"),
+    ]
+    assert answer(["study", "run", str(study_file)]) == 1
+    assert "report" in asked
+    assert capsys.readouterr().err == f"failed: {runs[1]}: the loss is not finite\n"
+
+
+def test_a_study_of_which_every_run_failed_has_no_report(
+    asked: dict[str, Any], study_file: Path, runs: list[Run]
+) -> None:
+    asked["events"] = [Planned(tuple(runs), (), 0), *(Failed(run, "why") for run in runs)]
+    assert answer(["study", "run", str(study_file)]) == 1
+    assert "report" not in asked
+
+
+def test_ctrl_c_stops_a_study_and_says_how_to_go_on(
+    asked: dict[str, Any], study_file: Path, runs: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked["events"] = [Planned(tuple(runs), (), 0), Started(runs[0]), KeyboardInterrupt()]
+    assert answer(["study", "run", str(study_file)]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert "report" not in asked
+
+
+def test_the_report_alone_is_built_without_a_run(
+    asked: dict[str, Any], study_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(["report", "build", str(study_file), "--results", "kept"]) == 0
+    assert asked["report"] == (Path("kept/small"), Path("reports/small.pdf"))
+    assert capsys.readouterr().out == "reports/small.pdf\n"
+    assert "run" not in asked
+
+
+def test_status_tells_done_from_failed_from_waiting(
+    study_file: Path, tmp_path: Path, runs: list[Run], result: MakeResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_result(run_folder(tmp_path / "small", runs[0]), result(0.7))
+    folder = run_folder(tmp_path / "small", runs[1])
+    folder.mkdir(parents=True)
+    write_failure(folder, "the loss is not finite")
+    command = ["study", "status", str(study_file), "--results", str(tmp_path)]
+    assert answer([*command, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["counts"] == {"done": 1, "failed": 1, "waiting": 2}
+    assert content["runs"][0]["validation"] == 0.7
+    assert (
+        content["runs"][1] | {"dataset": "synthetic", "seed": 1, "reason": "the loss is not finite"}
+        == (content["runs"][1])
+    )
+    assert answer(command) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1] == "1 done, 0 running, 1 failed, 2 waiting"
+    assert "the loss is not finite" in said
+
+
+def test_check_says_what_would_be_run(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NESTBENCH_CACHE", str(tmp_path / "cache"))
+    study_file.write_text(study_file.read_text().replace("size: 32", "size: 32, cases: 40"))
+    command = ["study", "check", str(study_file), "--device", "cpu"]
+    assert answer([*command, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["runs"] == 4
+    assert [n["model"] for n in content["networks"]] == ["unet", "unet++ds"]
+    assert content["datasets"][0]["cases"] == 40
+    assert answer(command) == 0
+    said = capsys.readouterr().out
+    assert "4 runs, at most" in said
+    assert not (tmp_path / "results").exists()
+
+
+WRONG = {
+    "not YAML": ("name: [", "is not YAML"),
+    "unknown key": ("name: a\ndatasets: [{name: synthetic}]\nsedes: 3\n", "did you mean 'seeds'?"),
+    "unknown model": ("name: a\ndatasets: [{name: synthetic}]\nmodels: [unett]\n", "did you mean 'unet'?"),
+}
+
+
+@pytest.mark.parametrize("command", [["study", "run"], ["study", "check"], ["study", "status"], ["report", "build"]])
+@pytest.mark.parametrize("case", WRONG, ids=str)
+def test_a_wrong_study_file_is_refused_in_one_sentence(
+    command: list[str], case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, wanted = WRONG[case]
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    assert answer([*command, str(path)]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert wanted in said.err
+    assert said.out == ""
+
+
+def test_an_unknown_device_is_refused(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(["study", "run", str(study_file), "--device", "cude"]) == 2
+    assert "did you mean 'cuda'?" in capsys.readouterr().err

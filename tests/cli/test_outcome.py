@@ -1,0 +1,30 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+
+import pytest
+
+from nestbench.cli.outcome import say_outcome
+from nestbench.results.records import Result, run_folder, write_result
+from nestbench.study.schema import Run, Study
+
+
+def test_each_cell_is_a_row_of_means_over_its_finished_seeds(
+    tmp_path: Path,
+    study: Study,
+    runs: list[Run],
+    result: Callable[..., Result],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scores = {runs[0]: 0.712, runs[1]: 0.745, runs[2]: 0.5}
+    for run, iou in scores.items():
+        write_result(run_folder(tmp_path, run), replace(result(iou), parameters=1_000))
+    say_outcome(study, tmp_path)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if "plain:4" in line]
+    points = [71.2, 74.5]
+    expected = ["2", f"{mean(points):.1f}", "±", f"{stdev(points):.1f}"]
+    assert [row[2] for row in rows] == ["unet", "unet++ds"]
+    assert rows[0][3:7] == expected
+    assert rows[1][3:5] == ["1", "50.0"]
+    assert rows[1][-1] == "1,000"
