@@ -79,7 +79,9 @@ def _missing(count: int, found: dict[int, tuple[Run, Result]]) -> deque[int]:
 
 
 def _refuse_other(result: Result, job: Job) -> None:
-    changed = [_WORDS[key] for key, value in job.identity.items() if result.identity.get(key) != value]
+    # A key that a later version adds to the recipe has its default in older results: those stay true.
+    found = result.identity | {"run": Run.model_validate(result.identity["run"]).model_dump(mode="json")}
+    changed = [_WORDS[key] for key, value in job.identity.items() if found.get(key) != value]
     if changed:
         raise RequestError(
             f"the finished result of {job.run} was made with another state of {', '.join(changed)}; "

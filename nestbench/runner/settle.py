@@ -51,18 +51,15 @@ def settle_plan(folder: Path, device: str, workers: int) -> Plan:
 
     Raises RequestError where the study began on another device than is asked for or is here.
     """
-    plan = choose_plan(device, workers)
     path = folder / "plan.json"
-    if path.exists():
-        kept = Plan(**json.loads(path.read_text(encoding="utf-8")))
-        if device not in ("auto", kept.device):
-            raise RequestError(
-                f"the study in '{folder}' began on device '{kept.device}', so '{device}' cannot go on with it"
-            )
-        choose_plan(kept.device)
-        plan = replace(kept, threads=plan.threads)
-    write_json(path, asdict(plan))
-    return plan
+    if not path.exists():
+        plan = choose_plan(device, workers)
+        write_json(path, asdict(plan))
+        return plan
+    kept = Plan(**json.loads(path.read_text(encoding="utf-8")))
+    if device not in ("auto", kept.device):
+        raise RequestError(f"the study in '{folder}' began on device '{kept.device}': '{device}' cannot go on with it")
+    return replace(kept, threads=choose_plan(kept.device, workers).threads)
 
 
 def _losses(study: Study) -> Sequence[str]:

@@ -1,0 +1,117 @@
+"""The installed command from a study file to a PDF, on a study that takes seconds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = Path(sys.executable).parent / "nestbench"
+STUDY = """
+name: tiny
+datasets: [{name: synthetic, size: 32, cases: 24}]
+encoders: ["plain:4"]
+models: [unet, unet++ds]
+depth: 2
+recipe: {epochs: 3, batch: 4, learning_rate: 3.0e-3}
+seeds: 2
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("NESTBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NESTBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(STUDY)
+    return tmp_path
+
+
+def nestbench(*arguments):
+    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def results(folder):
+    """What a study found, without what may differ from run to run: seconds and the environment."""
+    found = {}
+    for path in sorted(Path(folder).rglob("result.json")):
+        content = json.loads(path.read_text())
+        found[str(path.relative_to(folder))] = {k: v for k, v in content.items() if k not in ("seconds", "environment")}
+    return found
+
+
+def stamps(folder):
+    return {p: p.stat().st_mtime_ns for p in Path(folder).rglob("weights.safetensors")}
+
+
+def test_a_study_runs_to_its_report_and_a_second_time_trains_nothing(place):
+    first = nestbench("study", "run", "tiny.yaml")
+    assert first.returncode == 0, first.stderr
+    assert Path("reports/tiny.pdf").read_bytes().startswith(b"%PDF")
+    before, report = stamps("results"), Path("reports/tiny.pdf")
+    assert len(before) == 4
+    report.unlink()
+    second = nestbench("study", "run", "tiny.yaml")
+    assert second.returncode == 0, second.stderr
+    assert stamps("results") == before
+    assert report.exists()
+
+
+def test_a_study_killed_in_the_middle_ends_as_one_that_was_not(place):
+    process = subprocess.Popen([COMMAND, "study", "run", "tiny.yaml"], stdout=subprocess.PIPE, text=True)
+    for _line in process.stdout:
+        if results("results"):  # one run is finished, the next is at work
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    done = stamps("results")
+    assert 0 < len(done) < 4
+    assert nestbench("study", "run", "tiny.yaml").returncode == 0
+    assert {p: t for p, t in stamps("results").items() if p in done} == done
+    assert nestbench("study", "run", "tiny.yaml", "--results", "whole").returncode == 0
+    assert results("results/tiny") == results("whole/tiny")
+
+
+def test_a_run_that_fails_is_reported_and_the_others_go_on(place):
+    text = STUDY.replace("learning_rate: 3.0e-3", "learning_rate: 1.0e+38").replace("block: modern", "")
+    Path("tiny.yaml").write_text(text.replace("seeds: 2", "seeds: 1\nblock: paper"))
+    answer = nestbench("study", "run", "tiny.yaml")
+    assert answer.returncode == 1
+    assert "the training loss became" in answer.stderr
+    status = json.loads(nestbench("study", "status", "tiny.yaml", "--json").stdout)
+    assert status["counts"]["failed"] == 2
+    assert all("the training loss became" in run["reason"] for run in status["runs"])
+
+
+def test_a_changed_study_over_old_results_is_refused_and_nothing_is_lost(place):
+    Path("tiny.yaml").write_text(STUDY.replace("seeds: 2", "seeds: 1").replace("[unet, unet++ds]", "[unet]"))
+    assert nestbench("study", "run", "tiny.yaml").returncode == 0
+    before = stamps("results")
+    Path("tiny.yaml").write_text(STUDY.replace("batch: 4", "batch: 8"))
+    answer = nestbench("study", "run", "tiny.yaml")
+    assert answer.returncode == 2
+    assert answer.stderr.count("\n") == 1
+    assert "recipe.batch was 4 and is now 8" in answer.stderr
+    assert stamps("results") == before
+
+
+def test_ones_own_images_are_a_study_of_two_lines_and_a_size(place):
+    from PIL import Image  # noqa: PLC0415
+
+    for name in ("images", "masks"):
+        Path("mine", name).mkdir(parents=True)
+    for i in range(8):
+        square = Image.new("L", (40, 30))
+        square.paste(255, (5 + i, 5, 20 + i, 20))
+        square.save(f"mine/masks/{i}.png")
+        square.point(lambda v: v // 2 + 40).save(f"mine/images/{i}.png")
+    text = "name: mine\ndatasets: [{name: folder, path: mine, size: 16}]\n"
+    small = "encoders: ['plain:2']\nmodels: [unet]\ndepth: 1\nseeds: 1\nrecipe: {epochs: 1}\n"
+    Path("mine.yaml").write_text(text + small)
+    answer = nestbench("study", "run", "mine.yaml")
+    assert answer.returncode == 0, answer.stderr
+    assert Path("reports/mine.pdf").exists()

@@ -1,0 +1,161 @@
+import pytest
+
+from nestbench.datasets.splits import Split
+from nestbench.errors import RequestError
+from nestbench.machine import Plan
+from nestbench.results.records import Epoch, Result, run_folder, write_epochs, write_result
+from nestbench.runner.job import Job
+from nestbench.runner.queue import open_queues
+from nestbench.runner.search import SEARCH_SEED
+from nestbench.study.schema import Study
+
+SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "batch": [4, 8], "epochs": {"low": 2, "high": 9}}
+
+
+def study(**changes):
+    content = {"name": "s", "datasets": [{"name": "synthetic"}], "models": ["unet", "unet++"], "seeds": 2}
+    return Study.model_validate(content | changes)
+
+
+def searched(trials=3, **options):
+    return study(search={"trials": trials, "space": SPACE} | options)
+
+
+def job_in(folder, content="content"):
+    return lambda run: Job(
+        run, folder, content, Split((0,), (1,), (2,)), Plan("cpu", "float32", "contiguous", 1), folder
+    )
+
+
+def result_of(job, validation=0.5, stopped="patience"):
+    return Result(job.identity, "L4", validation, 0, 1, stopped, 10, 1.0)
+
+
+def finish(folder, run, validation=0.5, stopped="patience"):
+    """Put a finished run on disk."""
+    result = result_of(job_in(folder)(run), validation, stopped)
+    run_folder(folder, run).mkdir(parents=True, exist_ok=True)
+    write_epochs(run_folder(folder, run), [Epoch(0, 1.0, 1.0, validation, True, 1.0)])
+    write_result(run_folder(folder, run), result)
+    return result
+
+
+def opened(folder, asked):
+    queues, done = open_queues(asked, folder, job_in(folder))
+    return list(queues.values()), done
+
+
+def drain(folder, queue, stop_after=None, value=lambda run: run.recipe.learning_rate):
+    """Run a queue to its end, or to so many runs; what was run, in order."""
+    ran = []
+    while (stop_after is None or len(ran) < stop_after) and (run := queue.next()) is not None:
+        queue.close(run, finish(folder, run, value(run)))
+        ran.append(run)
+    return ran
+
+
+def test_without_a_search_a_cell_is_its_seeds_with_the_studys_recipe(tmp_path):
+    queues, done = opened(tmp_path, study())
+    assert done == []
+    for queue in queues:
+        ran = drain(tmp_path, queue)
+        assert [run.seed for run in ran] == [0, 1]
+        assert {run.recipe for run in ran} == {study().recipe}
+
+
+def test_what_is_finished_is_not_run_again(tmp_path):
+    first, _ = opened(tmp_path, study())[0]
+    drain(tmp_path, first, stop_after=1)
+    (first, second), done = opened(tmp_path, study())
+    assert [run.seed for run in done] == [0]
+    assert [run.seed for run in drain(tmp_path, first)] == [1]
+    assert len(drain(tmp_path, second)) == 2
+    assert all(queue.next() is None for queue in opened(tmp_path, study())[0])
+
+
+def test_every_cell_gets_as_many_trials_and_its_seeds_the_best_of_them(tmp_path):
+    for queue in opened(tmp_path, searched(4))[0]:
+        ran = drain(tmp_path, queue)
+        trials, seeds = ran[:4], ran[4:]
+        assert [run.trial for run in trials] == [0, 1, 2, 3]
+        assert {run.seed for run in trials} == {SEARCH_SEED}
+        assert [run.trial for run in seeds] == [None, None]
+        best = max(trials, key=lambda run: run.recipe.learning_rate)
+        assert {run.recipe for run in seeds} == {best.recipe}
+        assert all(1e-4 <= run.recipe.learning_rate <= 1e-1 for run in trials)
+        assert all(run.recipe.batch in (4, 8) and 2 <= run.recipe.epochs <= 9 for run in trials)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("stop", [1, 2, 4])
+def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, sampler, stop):
+    asked = searched(5, sampler=sampler)
+    whole = drain(tmp_path / "whole", opened_first(tmp_path / "whole", asked))
+    begun = drain(tmp_path / "parts", opened_first(tmp_path / "parts", asked), stop_after=stop)
+    rest = drain(tmp_path / "parts", opened_first(tmp_path / "parts", asked))
+    assert begun + rest == whole
+
+
+def opened_first(folder, asked):
+    folder.mkdir(exist_ok=True)
+    return opened(folder, asked)[0][0]
+
+
+def test_a_lost_or_damaged_store_is_made_again_from_the_results(tmp_path):
+    drain(tmp_path, opened_first(tmp_path, searched()), stop_after=2)
+    (tmp_path / "optuna.db").write_bytes(b"damaged")
+    queue = opened_first(tmp_path, searched())
+    assert [run.label for run in drain(tmp_path, queue)] == ["trial-002", "seed-0", "seed-1"]
+
+
+def test_a_stopped_trial_is_kept_but_its_recipe_never_chosen(tmp_path):
+    queue = opened_first(tmp_path, searched(2))
+    first = queue.next()
+    queue.close(first, finish(tmp_path, first, validation=0.9, stopped="stopper"))
+    second = queue.next()
+    queue.close(second, finish(tmp_path, second, validation=0.1))
+    assert queue.next().recipe == second.recipe
+    again = opened_first(tmp_path, searched(2))
+    assert again.next().recipe == second.recipe
+
+
+def test_seeds_wait_for_the_last_trial(tmp_path):
+    queue = opened_first(tmp_path, searched(2))
+    first, second = queue.next(), queue.next()
+    assert queue.next() is None
+    queue.close(first, result_of(job_in(tmp_path)(first)))
+    assert queue.next() is None
+    queue.close(second, result_of(job_in(tmp_path)(second)))
+    assert queue.next().trial is None
+
+
+def test_where_every_trial_failed_the_seeds_cannot_start(tmp_path):
+    queue = opened_first(tmp_path, searched(1))
+    assert list(queue.hopeless()) == []
+    queue.close(queue.next(), None)
+    assert queue.next() is None
+    assert [run.seed for run in queue.hopeless()] == [0, 1]
+    assert list(queue.hopeless()) == []
+
+
+def test_the_median_stopper_ends_a_trial_far_below_the_others(tmp_path):
+    queue = opened_first(tmp_path, searched(8, stopper="median"))
+    for _ in range(6):
+        run = queue.next()
+        assert not any(queue.advance(run, Epoch(i, 1.0, 1.0, 0.8, True, 1.0)) for i in range(20))
+        queue.close(run, result_of(job_in(tmp_path)(run), 0.8))
+    bad = queue.next()
+    assert any(queue.advance(bad, Epoch(i, 1.0, 1.0, 0.1, True, 1.0)) for i in range(20))
+
+
+def test_a_reported_seed_is_never_stopped(tmp_path):
+    queue = opened_first(tmp_path, searched(1, stopper="hyperband"))
+    drain(tmp_path, queue, stop_after=1)
+    seed = queue.next()
+    assert not any(queue.advance(seed, Epoch(i, 1.0, 1.0, 0.0, False, 1.0)) for i in range(60))
+
+
+def test_a_result_made_from_other_data_is_refused(tmp_path):
+    drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
+    with pytest.raises(RequestError, match="made with another state of the data set's content"):
+        open_queues(study(), tmp_path, job_in(tmp_path, content="other"))

@@ -1,0 +1,104 @@
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from nestbench.datasets.prepared import prepare
+from nestbench.datasets.splits import split_cases
+from nestbench.machine import Plan
+from nestbench.results.records import read_cases, read_epochs, read_result, run_folder
+from nestbench.runner.job import Job
+from nestbench.runner.status import study_status
+from nestbench.runner.workers import Began, Ended, Reported, open_workers
+from nestbench.study.schema import Study
+
+PLAN = Plan("cpu", "float32", "contiguous", 1)
+STUDY = Study.model_validate(
+    {
+        "name": "s",
+        "datasets": [{"name": "synthetic", "size": 16, "cases": 12}],
+        "encoders": ["plain:2"],
+        "models": ["unet++ds"],
+        "depth": 2,
+        "recipe": {"epochs": 3, "batch": 4},
+        "seeds": 2,
+    }
+)
+
+
+def job_in(folder: Path, seed: int = 0) -> Job:
+    (cell,) = STUDY.cells()
+    prepared = prepare(cell.dataset, folder, folder / "cache")
+    run = next(s.run for s in study_status(STUDY, folder) if s.run.seed == seed)
+    split = split_cases(prepared.cases, cell.dataset.split)
+    return Job(run, prepared.folder, prepared.content, split, PLAN, folder)
+
+
+def drive(crew, stop_after=99):
+    """Answer messages until nothing is in flight; all of them."""
+    heard = []
+    while crew.busy:
+        heard.append(crew.next())
+        if isinstance(heard[-1], Reported):
+            crew.reply(heard[-1].run, heard[-1].epoch.index + 1 >= stop_after)
+    return heard
+
+
+def test_a_run_says_what_it_does_and_leaves_its_files(tmp_path):
+    job = job_in(tmp_path)
+    with open_workers(1) as crew:
+        crew.start(job)
+        assert crew.free == 0
+        heard = drive(crew)
+    assert [type(m) for m in heard] == [Began, Reported, Reported, Reported, Ended]
+    folder = run_folder(tmp_path, job.run)
+    assert read_result(folder) == heard[-1].result
+    assert [e.index for e in read_epochs(folder)] == [0, 1, 2]
+    assert set(read_cases(folder)["split"]) == {"validation", "test"}
+    assert {p.name for p in folder.iterdir()} == {
+        "result.json",
+        "cases.parquet",
+        "epochs.jsonl",
+        "predictions.npz",
+        "weights.safetensors",
+    }
+    assert study_status(STUDY, tmp_path)[0].state == "done"
+
+
+def test_a_run_that_is_told_to_stop_ends_after_its_epoch(tmp_path):
+    with open_workers(1) as crew:
+        crew.start(job_in(tmp_path))
+        result = drive(crew, stop_after=1)[-1].result
+    assert (result.epochs, result.stopped) == (1, "stopper")
+
+
+def test_a_process_that_dies_fails_its_run_and_the_next_one_works(tmp_path):
+    with open_workers(1) as crew:
+        crew.start(job_in(tmp_path))
+        began = crew.next()
+        os.kill(began.process, signal.SIGKILL)
+        ended = drive(crew)[-1]
+        assert ended.result is None
+        assert "BrokenProcessPool" in ended.reason
+        crew.start(job_in(tmp_path, seed=1))
+        assert drive(crew)[-1].result is not None
+
+
+def test_a_run_that_cannot_read_its_data_says_why(tmp_path):
+    job = job_in(tmp_path)
+    (job.prepared / "images.npy").unlink()
+    with open_workers(1) as crew:
+        crew.start(job)
+        assert "gone or damaged" in drive(crew)[-1].reason
+
+
+@pytest.mark.parametrize("count", [2])
+def test_so_many_runs_are_in_flight_at_once(tmp_path, count):
+    with open_workers(count) as crew:
+        for seed in range(count):
+            crew.start(job_in(tmp_path, seed))
+        assert crew.free == 0
+        results = [m.result for m in drive(crew) if isinstance(m, Ended)]
+    assert len(results) == count
+    assert all(results)

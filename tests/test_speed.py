@@ -1,0 +1,18 @@
+from nestbench.machine import Plan
+from nestbench.model.build import specify
+from nestbench.speed import WARM_UP, measure
+
+PLAN = Plan("cpu", "float32", "contiguous", 1)
+
+
+def test_every_network_is_timed_in_every_round():
+    specs, rounds = [specify("unet:1", "plain:2"), specify("unet++:2", "plain:2")], []
+    timings = measure(specs, 16, 2, PLAN, 4, rounds.append)
+    assert len(timings) == 2
+    assert rounds == [0] * WARM_UP + [0, 1, 2, 3]
+    assert all(0 < t.q25_ms <= t.median_ms <= t.q75_ms for t in timings)
+
+
+def test_timing_works_on_images_with_several_channels_and_odd_sizes():
+    (timing,) = measure([specify("unet", "plain:2", in_channels=3, classes=4)], 33, 1, PLAN, 1, lambda _: None)
+    assert timing.q25_ms == timing.median_ms == timing.q75_ms
