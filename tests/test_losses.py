@@ -1,9 +1,10 @@
 import pytest
+import segmentation_models_pytorch as smp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nestbench.losses import bce_dice, dice
+from nestbench.losses import SMOOTH, bce_dice, dice
 
 LOSSES = [bce_dice, dice]
 
@@ -55,3 +56,14 @@ def test_a_step_down_the_gradient_lowers_the_loss(loss):
     before = loss(logits, target(3))
     before.backward()
     assert loss(logits.detach() - 0.5 * logits.grad / logits.grad.norm(), target(3)) < before
+
+
+@given(st.integers(0, 10_000))
+def test_the_dice_is_that_of_segmentation_models_pytorch(seed):
+    # Theirs counts the intersection once, so half the smoothing is the same.
+    generator = torch.Generator().manual_seed(seed)
+    binary, several = (torch.randn(2, k, 8, 8, generator=generator) for k in (1, 3))
+    theirs = smp.losses.DiceLoss("binary", smooth=SMOOTH / 2)(binary, target(2, seed)[:, None])
+    torch.testing.assert_close(dice(binary, target(2, seed)), theirs)
+    theirs = smp.losses.DiceLoss("multiclass", classes=[1, 2], smooth=SMOOTH / 2)(several, target(3, seed))
+    torch.testing.assert_close(dice(several, target(3, seed)), theirs)

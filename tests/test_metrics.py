@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,3 +50,12 @@ def test_probabilities_add_up_to_one(classes):
 
 def test_one_half_counts_as_foreground():
     assert decide(probabilities(torch.zeros(1, 1, 1, 1))).item() == 1
+
+
+@given(st.integers(2, 4), st.integers(0, 10_000))
+def test_counts_are_those_of_segmentation_models_pytorch(classes, seed):
+    probability, truth = random_case(classes, seed)
+    theirs = smp.metrics.get_stats(decide(probability), truth, mode="multiclass", num_classes=classes)
+    ours = count(probability, truth)
+    for mine, their in zip((ours.tp, ours.fp, ours.fn, ours.tn), theirs, strict=True):
+        assert torch.equal(mine, their[:, 1:])

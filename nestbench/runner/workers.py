@@ -10,6 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.managers import SyncManager
 from queue import Queue
 
 from nestbench.errors import NestbenchError
@@ -105,7 +106,9 @@ class Workers:
 @contextmanager
 def open_workers(count: int) -> Iterator[Workers]:
     """Start the processes (fresh interpreters: torch and CUDA do not survive a fork) and end them with the block."""
-    with multiprocessing.get_context("spawn").Manager() as manager:
+    manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
+    manager.start(initializer=_follow_parent)
+    with manager:
         crew = Workers(count, manager.Queue(), manager.Queue)
         try:
             yield crew
