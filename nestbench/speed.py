@@ -40,7 +40,7 @@ def measure(
             seconds = _pass(network, image, plan)
             if index >= 0:
                 taken[index, column] = seconds * 1000
-        on_round(max(index, 0))
+        on_round(max(index + 1, 0))
     low, middle, high = np.percentile(taken, (25, 50, 75), axis=0)
     return [Timing(float(m), float(a), float(b)) for a, m, b in zip(low, middle, high, strict=True)]
 

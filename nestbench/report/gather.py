@@ -1,0 +1,193 @@
+"""Everything that a report is made from, read once from results/<study>/ into tables."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nestbench.errors import RequestError
+from nestbench.report.frames import CELL, PANEL
+from nestbench.results.records import (
+    Result,
+    read_cases,
+    read_epochs,
+    read_failure,
+    read_result,
+    run_folder,
+    slug,
+)
+from nestbench.results.scores import case_scores
+from nestbench.study.files import read_study
+from nestbench.study.schema import Run, Study
+
+Bytes = NDArray[np.uint8]
+CellKey = tuple[str, str, str]
+
+_ABOUT = ("title", "licence", "citation", "url", "classes", "channels", "size", "subjects", "counts", "content")
+_SPEED = [*CELL, "output", "depth", "parameters", "flops", "batch", "median_ms", "q25_ms", "q75_ms"]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """The test cases that are shown, from best to worst: images (n, H, W, C) and true masks (n, H, W)."""
+
+    cases: tuple[str, ...]
+    images: Bytes
+    masks: Bytes
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study's results as tables; ``CELL`` names the cell in each of them."""
+
+    study: Study
+    text: str
+    """The study file, verbatim."""
+    datasets: dict[str, dict[str, Any]]
+    """Description of each data set that has a finished run."""
+    runs: pd.DataFrame
+    """One row per planned run: state (done, failed, missing), reason, and what ``Result`` says."""
+    cases: pd.DataFrame
+    """One row per finished run, split, case and output, with a column for each metric."""
+    epochs: pd.DataFrame
+    speed: pd.DataFrame
+    """One row per device, member and output; empty where speed was not measured."""
+    overlays: dict[str, Overlay]
+    predictions: dict[CellKey, Bytes]
+    """Masks (n, H, W) of the overlay's cases by the first finished seed of each cell."""
+    plan: dict[str, Any]
+    environments: tuple[dict[str, Any], ...]
+
+    @property
+    def done(self) -> pd.DataFrame:
+        """The finished runs."""
+        return self.runs[self.runs["state"] == "done"]
+
+    @property
+    def panels(self) -> list[tuple[str, str]]:
+        """Data set and encoder pairs that have a finished run, in the order of the study."""
+        return [(str(d), str(e)) for d, e in self.done[PANEL].drop_duplicates().to_numpy()]
+
+    def primary_cases(self) -> pd.DataFrame:
+        """Test scores of the output that each member is judged by."""
+        chosen = self.cases[(self.cases["split"] == "test") & (self.cases["output"] == self.cases["primary"])]
+        return chosen.drop(columns=["split", "primary"])
+
+
+def gather(folder: Path) -> Evidence:
+    """Read the results of a study.
+
+    Raises RequestError for a folder without a finished run, and for a file that cannot be read, by its name.
+    """
+    study = read_study(folder / "study.yaml")
+    found = [(run, run_folder(folder, run)) for run in _runs(study)]
+    results = {path: read_result(path) for _, path in found}
+    finished = [(run, path, result) for run, path in found if (result := results[path]) is not None]
+    if not finished:
+        raise RequestError(f"no run of the study '{study.name}' in '{folder}' is finished: there is nothing to report")
+    titles = list(dict.fromkeys(run.cell.dataset.title for run, _, _ in finished))
+    overlays = {t: _overlay(p) for t in titles if (p := folder / slug(t) / "overlays.npz").exists()}
+    environments = {json.dumps(r.environment, sort_keys=True): r.environment for _, _, r in finished}
+    return Evidence(
+        study=study,
+        text=(folder / "study.yaml").read_text(encoding="utf-8"),
+        datasets={t: _description(folder / slug(t) / "dataset.json") for t in titles},
+        runs=pd.DataFrame([_run_row(run, path, results[path]) for run, path in found]),
+        cases=pd.concat([_case_rows(*one) for one in finished], ignore_index=True),
+        epochs=pd.concat([_epoch_rows(run, path) for run, path, _ in finished], ignore_index=True),
+        speed=_speed(folder / "speed", study),
+        overlays=overlays,
+        predictions=_predictions(finished, overlays),
+        plan=_json(folder / "plan.json"),
+        environments=tuple(environments[key] for key in sorted(environments)),
+    )
+
+
+def _runs(study: Study) -> Iterator[Run]:
+    for cell in study.cells():
+        for seed in range(study.seeds):
+            yield Run(cell=cell, recipe=study.recipe, seed=seed)
+
+
+def _name(run: Run) -> dict[str, Any]:
+    return dict(zip(CELL, run.cell.key, strict=True)) | {"seed": run.seed}
+
+
+def _run_row(run: Run, path: Path, result: Result | None) -> dict[str, Any]:
+    if result is None:
+        reason = read_failure(path)
+        state = "missing" if reason is None else "failed"
+        return _name(run) | {"state": state, "reason": reason or "it has not been run", "recipe": {}}
+    facts = ("primary", "validation", "best_epoch", "epochs", "stopped", "parameters", "seconds")
+    recipe = result.identity.get("run", {}).get("recipe", {})
+    return _name(run) | {"state": "done", "reason": "", "recipe": recipe} | {f: getattr(result, f) for f in facts}
+
+
+def _case_rows(run: Run, path: Path, result: Result) -> pd.DataFrame:
+    with _naming(path / "cases.parquet"):
+        scores = case_scores(read_cases(path))
+    return scores.assign(**_name(run), primary=result.primary)
+
+
+def _epoch_rows(run: Run, path: Path) -> pd.DataFrame:
+    with _naming(path / "epochs.jsonl"):
+        return pd.DataFrame(read_epochs(path)).assign(**_name(run))
+
+
+def _speed(folder: Path, study: Study) -> pd.DataFrame:
+    tables = [pd.DataFrame(columns=["device", *_SPEED])]
+    for path in sorted(folder.glob("*.json")):
+        content = _json(path)
+        with _naming(path):
+            tables.append(pd.DataFrame(content["rows"])[_SPEED].assign(device=content["device"]))
+    speed = pd.concat(tables[1:] or tables, ignore_index=True)
+    wanted = {cell.key for cell in study.cells()}
+    known = [key in wanted for key in zip(*(speed[c] for c in CELL), strict=True)]
+    return speed[np.array(known, dtype=bool)]
+
+
+def _overlay(path: Path) -> Overlay:
+    with _naming(path), np.load(path) as file:
+        return Overlay(tuple(str(c) for c in file["cases"]), file["images"], file["masks"])
+
+
+def _predictions(finished: list[tuple[Run, Path, Result]], overlays: dict[str, Overlay]) -> dict[CellKey, Bytes]:
+    masks: dict[CellKey, Bytes] = {}
+    for run, folder, _ in finished:
+        overlay, path = overlays.get(run.cell.dataset.title), folder / "predictions.npz"
+        if overlay is None or run.cell.key in masks or not path.exists():
+            continue
+        with _naming(path), np.load(path) as file:
+            place = {str(case): index for index, case in enumerate(file["cases"])}
+            masks[run.cell.key] = file["masks"][[place[case] for case in overlay.cases]]
+    return masks
+
+
+def _description(path: Path) -> dict[str, Any]:
+    content = _json(path)
+    with _naming(path):
+        return {key: content[key] for key in _ABOUT}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    with _naming(path):
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyError as error:
+        raise RequestError(f"cannot read '{path}': it has no {error}") from error
+    except (OSError, ValueError, TypeError, BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise RequestError(f"cannot read '{path}': {reason}") from error

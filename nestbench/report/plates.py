@@ -1,0 +1,98 @@
+"""The figures of the report: each drawn, saved as SVG into the build folder, and captioned."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nestbench.report import figures
+from nestbench.report.blocks import Block, figure
+from nestbench.report.frames import CELL, groups
+from nestbench.report.gather import Evidence
+from nestbench.report.grids import member_grids
+from nestbench.report.names import counted, title
+from nestbench.report.overlays import overlays
+from nestbench.report.style import Mark, marks, save
+from nestbench.results.records import slug
+
+
+def grid_plate(evidence: Evidence, build: Path) -> Block:
+    """The grid of each member."""
+    caption = (
+        "The grid of each network. Node ij stands at level i from the top and in column j; dark nodes are the encoder. "
+        "Solid arrows go down or up a level, dashed ones are skips; L1, L2, .. are heads. Nodes that no head needs are "
+        "left out."
+    )
+    study = evidence.study
+    return _plate(member_grids(study.models, study.depth), build, "grids", caption)
+
+
+def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Iterator[Block]:
+    """Accuracy against parameters, one figure a data set."""
+    for dataset, own in groups(main, "dataset"):
+        drawn = figures.accuracy_by_parameters(own, _marks(evidence), evidence.study.depth)
+        caption = (
+            f"{dataset}: test IoU against the parameters of the trained network. Bars: ± one s.d. over seeds. "
+            f"n = {_seeds(evidence)}, {own['cases'].iloc[0]} test cases."
+        )
+        yield _plate(drawn, build, f"parameters-{dataset}", caption)
+
+
+def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterator[Block]:
+    """Accuracy against the time of each pruned network, one figure a data set and device."""
+    timed = depths[depths["median_ms"].notna()]
+    for (dataset, device), own in groups(timed, ["dataset", "device"]):
+        drawn = figures.accuracy_by_time(own, _marks(evidence), evidence.study.depth)
+        caption = (
+            f"{dataset}: mean test IoU against the median time of an image on {device}, for each network pruned to "
+            "each of its heads. A line joins the depths of one network, L1 at its faster end; the "
+            f"hollow marker is the ensemble of all heads, not pruned. n = {_seeds(evidence)}."
+        )
+        yield _plate(drawn, build, f"time-{dataset}-{device}", caption)
+
+
+def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
+    """Learning curves, one figure a data set."""
+    for dataset, own in groups(evidence.epochs, "dataset"):
+        drawn = figures.learning_curves(own, _marks(evidence), evidence.study.depth)
+        caption = (
+            f"{dataset}: validation IoU and validation loss (the mean over heads) by epoch. Thick lines: mean over "
+            "seeds while all of them train, with a band of ± one s.d.; thin lines: mean of the seeds that still train; "
+            f"a marker stands where a seed stopped. The first epochs may lie outside the axes. n = {_seeds(evidence)}."
+        )
+        yield _plate(drawn, build, f"curves-{dataset}", caption)
+
+
+def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
+    """A best, a median and a worst case, one figure a data set and encoder."""
+    depth, scores = evidence.study.depth, evidence.primary_cases()
+    for dataset, encoder in evidence.panels:
+        keys = [(dataset, encoder, m) for m in evidence.study.models if (dataset, encoder, m) in evidence.predictions]
+        if not keys:
+            continue
+        found = {title(key[2], depth): evidence.predictions[key] for key in keys}
+        own = scores[(scores["dataset"] == dataset) & (scores["encoder"] == encoder)]
+        iou = {(title(m, depth), case): one["iou"].iloc[0] for (m, case), one in groups(own, ["model", "case"])}
+        caption = (
+            f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
+            f"({', '.join(evidence.overlays[dataset].cases)}). Light solid line: truth; darker dashed line: prediction "
+            "of the first finished seed, with its IoU in points below."
+        )
+        yield _plate(overlays(evidence.overlays[dataset], found, iou), build, f"overlays-{dataset}-{encoder}", caption)
+
+
+def _plate(drawn: Figure, build: Path, name: str, caption: str) -> Block:
+    file = f"{slug(name)}.svg"
+    save(drawn, build / file)
+    return figure(file, caption)
+
+
+def _marks(evidence: Evidence) -> dict[str, Mark]:
+    return marks(evidence.study.models)
+
+
+def _seeds(evidence: Evidence) -> str:
+    finished = evidence.done.groupby(CELL).size()
+    low, high = int(finished.min()), int(finished.max())
+    return counted(high, "seed") if low == high else f"{low} to {high} seeds"

@@ -1,0 +1,109 @@
+"""What was run and what it cannot say, in sentences made from the study."""
+
+from typing import Any
+
+from nestbench.report.blocks import Block, paragraph
+from nestbench.report.gather import Evidence
+from nestbench.report.names import MINUS, TIMES, counted, listed, title
+from nestbench.study.schema import Recipe, Search, Span, Study
+
+
+def methods(evidence: Evidence) -> list[Block]:
+    """Data, networks, training, search, selection and statistics, a paragraph each."""
+    study = evidence.study
+    searched = [paragraph(_search(study.search), "Search")] if study.search else []
+    return [
+        paragraph(" ".join(_data(*one) for one in evidence.datasets.items()), "Data"),
+        paragraph(_networks(study), "Networks"),
+        paragraph(_training(study.recipe), "Training"),
+        *searched,
+        paragraph(_runs(evidence), "Runs"),
+        paragraph(_STATISTICS, "Statistics"),
+    ]
+
+
+def limits(evidence: Evidence) -> list[Block]:
+    """What the numbers cannot say."""
+    study, cases = evidence.study, evidence.primary_cases()
+    subjects = cases.groupby("dataset", sort=False)["subject"].nunique()
+    tested = listed([f"{count} of {name}" for name, count in subjects.items()])
+    tuned = "Only the keys of the search were tuned" if study.search else "Nothing was tuned: all share one recipe"
+    samples = (
+        f"Each network was trained with {counted(study.seeds, 'seed')}; the test subjects are {tested}. Differences "
+        "that are small beside the spread between seeds or subjects need more of both to be seen."
+    )
+    return [paragraph(samples), paragraph(f"{tuned}. {_OTHER_CHOICES}"), paragraph(_SCORES)]
+
+
+_STATISTICS = (
+    "Two networks are compared by the differences of their IoU on the same seeds and subjects (the cases of a subject "
+    "are averaged first). Seeds and subjects are both random and crossed: t is the mean difference over the root of "
+    f"(MS seed + MS subject {MINUS} MS rest) / (seeds {TIMES} subjects), where the sum is never taken below the larger "
+    "of its first two terms, and its critical value is Cochran's weighted one. p is corrected by Holm's method over "
+    "all comparisons of a data set. Better and worse mean p < .05 after the correction. Everything else is not "
+    "separable, which does not mean equal."
+)
+
+_OTHER_CHOICES = (
+    "Another recipe, depth, block or encoder may order the networks differently. One split of each data set was used: "
+    "the tests speak of other subjects and other seeds, not of other training sets."
+)
+
+_SCORES = (
+    "Images and masks were resized, so the scores are those of the resized masks. A case in which a class is neither "
+    "present nor predicted scores 1, one in which it is only predicted or only missed scores 0; with several classes a "
+    "case scores their mean. Times hold for the machine on which they were taken, one image at a time."
+)
+
+
+def _data(name: str, about: dict[str, Any]) -> str:
+    counts = about["counts"]
+    cases, subjects = counted(sum(counts.values()), "case"), counted(about["subjects"], "subject")
+    return (
+        f"{name} ({about['title']}) has {cases} of {subjects}, resized to {about['size']} {TIMES} {about['size']} "
+        f"pixels, with {counted(about['channels'], 'channel')} and the classes {listed(about['classes'])}: "
+        f"{counts['train']} for training, {counts['validation']} for validation and {counts['test']} for testing, "
+        "no subject on two sides."
+    )
+
+
+def _networks(study: Study) -> str:
+    names = listed([title(model, study.depth) for model in study.models])
+    encoders = f"{'encoder' if len(study.encoders) == 1 else 'encoders'} {listed(list(study.encoders))}"
+    return (
+        f"{names}; depth {study.depth} unless the name says otherwise; block {study.block}; {encoders}. DS is deep "
+        "supervision: a head at every depth, each with the same weight in the loss. A network with several heads is "
+        "judged by its ensemble, the mean of its heads, any other by its one head."
+    )
+
+
+def _training(recipe: Recipe) -> str:
+    return (
+        f"AdamW with learning rate {recipe.learning_rate:g} ({recipe.schedule}) and weight decay "
+        f"{recipe.weight_decay:g}, batches of {recipe.batch}, loss {recipe.loss}, "
+        f"{'with' if recipe.augment else 'without'} augmentation, at most {counted(recipe.epochs, 'epoch')}, stopped "
+        f"after {recipe.patience} without a better validation IoU. With the same seed every network had the same "
+        "initial encoder, the same order of samples and the same augmentations."
+    )
+
+
+def _search(search: Search) -> str:
+    space = "; ".join(f"{key} {_choices(value)}" for key, value in search.space.items())
+    return (
+        f"Each network had the same {counted(search.trials, 'trial')} (sampler {search.sampler}, stopper "
+        f"{search.stopper}) over {space}. The values with the best validation IoU replaced those above."
+    )
+
+
+def _choices(value: Span | list[Any]) -> str:
+    if isinstance(value, Span):
+        return f"from {value.low:g} to {value.high:g}{' (logarithmic)' if value.log else ''}"
+    return f"one of {listed([str(choice) for choice in value])}"
+
+
+def _runs(evidence: Evidence) -> str:
+    plan = ", ".join(f"{key} {value}" for key, value in evidence.plan.items())
+    return (
+        f"{counted(evidence.study.seeds, 'seed')} of each network, all under one plan of the machine ({plan}). The "
+        "epoch was selected by validation IoU. The test cases were opened once, by the finished run."
+    )

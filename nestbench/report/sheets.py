@@ -1,0 +1,156 @@
+"""Tables as they are printed: numbers rounded, members by name, one group of rows a panel."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from nestbench.report.blocks import Block, Cell, bold, column, table
+from nestbench.report.frames import CELL, PANEL, first, groups, rows
+from nestbench.report.names import MINUS, NONE, counted, points, probability, signed, significant, spread, title
+
+Row = Any
+
+_MEMBERS = (
+    "IoU and Dice are of the foreground at threshold 0.5; mean IoU averages foreground and background, at 0.5 and "
+    "over the thresholds 0.5:0.05:0.95. The interval of IoU is bootstrapped over seeds and subjects. Bold: better than "
+    "every other network of its group by the corrected paired test."
+)
+
+_COMPARISONS = (
+    "Difference of test IoU between two networks on the same seeds and subjects. The verdict follows p Holm: the "
+    "paired test, corrected over all comparisons of the data set. The interval is that of the single comparison; "
+    "p t-test is the papers' independent two-sample test over seeds, for reference only."
+)
+
+_DEPTHS = (
+    "Every output of every network, in points of IoU, with the parameters, GFLOPs (2 per multiply-add, one image) and "
+    "median time of the pruned network that gives this output alone. The verdict compares a depth with the ensemble of "
+    "the same network on the test cases by the paired test, corrected over all depths of the data set."
+)
+
+_PRINTED = (
+    "Our test IoU beside the paper's for nuclei (arXiv 1912.05074; 20 trials). Protocol and metric differ: the paper "
+    "cuts overlapping patches and does not define its IoU, so levels cannot be compared, only the order of networks."
+)
+
+
+def members(main: pd.DataFrame, depth: int, planned: int) -> Block:
+    """The main table of all data sets; ``planned`` is the number of seeds that the study asks for."""
+    references = first(main, "reference")
+    reference = title(references[0], depth) if len(references) == 1 else "the first"
+    columns = [
+        column("Network", "left", wide=True),
+        *map(column, ("IoU", "95 % interval", "Dice", "mean IoU", "mean IoU\n.5:.95", "parameters\n(millions)")),
+        column(f"against\n{reference}", "left"),
+    ]
+    cases = main.groupby("dataset", sort=False)["cases"].first()
+    sizes = ", ".join(f"{count} test cases of {name}" for name, count in cases.items())
+    opening = f"Test scores in points: mean ± s.d. over {counted(planned, 'seed')} of the mean over test cases."
+    body = _groups(main, lambda row: _member(row, depth, planned))
+    return table(columns, body, f"{opening} {_MEMBERS} n: {sizes}.")
+
+
+def comparisons(pairs: pd.DataFrame, depth: int) -> Block:
+    """Every comparison of two members."""
+    columns = [
+        column("Difference", "left", wide=True),
+        *map(column, ("IoU (points)", "95 % interval", "p paired", "p Holm", "p t-test")),
+        column("verdict", "left"),
+    ]
+    sizes = ", ".join(_size(dataset, own) for dataset, own in groups(pairs, "dataset"))
+    return table(columns, _groups(pairs, lambda row: _comparison(row, depth)), f"{_COMPARISONS} n: {sizes}.")
+
+
+def depths(outputs: pd.DataFrame, depth: int, device: str) -> Block:
+    """Every output of every member, with the size and time of the network that gives it alone."""
+    columns = [
+        column("Network", "left", wide=True),
+        column("output", "left"),
+        *map(column, ("test IoU", "validation\nIoU", "parameters\n(millions)", "GFLOPs", "ms (quartiles)")),
+        column("against its\nensemble", "left"),
+    ]
+    measured = f" Times on {device}, one image at a time." if device else ""
+    return table(columns, _groups(outputs, lambda row: _output(row, depth)), f"{_DEPTHS}{measured}")
+
+
+def printed(paper: pd.DataFrame, depth: int) -> Block:
+    """The paper's numbers beside ours."""
+
+    def cells(row: Row) -> list[Cell]:
+        return [title(row.model, depth), spread(row.iou, row.iou_sd), spread(row.paper_iou, row.paper_iou_sd)]
+
+    columns = [column("Network", "left", wide=True), column("IoU, here"), column("IoU, paper")]
+    return table(columns, _groups(paper, cells), _PRINTED)
+
+
+def named(content: pd.DataFrame, depth: int, wide: str, caption: str) -> Block:
+    """A table of words about cells, one group of rows a panel; the column ``wide`` wraps."""
+    rest = [name for name in content.columns if name not in CELL]
+
+    def cells(row: Row) -> list[Cell]:
+        return [title(row.model, depth), *(_word(getattr(row, name)) for name in rest)]
+
+    columns = [column(name, "left", wide=name == wide) for name in ("network", *rest)]
+    return table(columns, _groups(content, cells), caption)
+
+
+def facts(content: dict[str, Any], caption: str) -> Block:
+    """A table of names and values."""
+    columns = [column("name", "left"), column("value", "left", wide=True)]
+    return table(columns, [("", [[name, _word(value)] for name, value in content.items()])], caption)
+
+
+def _member(row: Row, depth: int, planned: int) -> list[Cell]:
+    name = title(row.model, depth) + (f" ({row.seeds} of {planned} seeds)" if row.seeds < planned else "")
+    iou = spread(row.iou, row.iou_sd)
+    return [
+        bold(name) if row.best else name,
+        bold(iou) if row.best else iou,
+        f"{points(row.low)} to {points(row.high)}",
+        spread(row.dice, row.dice_sd),
+        points(row.mean_iou),
+        points(row.mean_iou_thresholds),
+        significant(row.parameters, 1e6),
+        row.verdict or NONE,
+    ]
+
+
+def _comparison(row: Row, depth: int) -> list[Cell]:
+    return [
+        f"{title(row.model, depth)} {MINUS} {title(row.against, depth)}",
+        signed(row.difference),
+        NONE if pd.isna(row.low) else f"{signed(row.low)} to {signed(row.high)}",
+        probability(row.p),
+        probability(row.p_holm),
+        probability(row.p_paper),
+        row.verdict,
+    ]
+
+
+def _output(row: Row, depth: int) -> list[Cell]:
+    quartiles = "" if pd.isna(row.median_ms) else f" ({significant(row.q25_ms)} to {significant(row.q75_ms)})"
+    return [
+        title(row.model, depth),
+        row.output,
+        spread(row.test, row.test_sd),
+        points(row.validation),
+        significant(row.parameters, 1e6),
+        significant(row.flops, 1e9),
+        significant(row.median_ms) + quartiles,
+        row.verdict or NONE,
+    ]
+
+
+def _word(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value) or NONE
+
+
+def _groups(content: pd.DataFrame, cells: Callable[[Row], list[Cell]]) -> list[tuple[str, list[list[Cell]]]]:
+    return [(f"{d}, {e}", [cells(row) for row in rows(panel)]) for (d, e), panel in groups(content, PANEL)]
+
+
+def _size(dataset: str, pairs: pd.DataFrame) -> str:
+    low, high = pairs["seeds"].min(), pairs["seeds"].max()
+    seeds = counted(high, "seed") if low == high else f"{low} to {high} seeds"
+    return f"{seeds} and {counted(pairs['subjects'].max(), 'subject')} of {dataset}"

@@ -1,0 +1,84 @@
+"""The numbers of the report: stateless functions from the evidence to tables, in shares of 0 to 1."""
+
+from typing import Any
+
+import pandas as pd
+
+from nestbench.report.frames import CELL, PANEL, first, groups
+from nestbench.report.gather import Evidence
+from nestbench.report.paper import NUCLEI
+from nestbench.report.statistics import bootstrap, grid, verdict
+from nestbench.results.scores import METRICS
+
+
+def members(evidence: Evidence, comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The main table: one row per cell with its scores over seeds, its size and its verdict.
+
+    ``verdict`` is against ``unet``, or the first finished member where the study has none; ``best`` says that the
+    corrected test puts the member above every other one of its panel.
+    """
+    rows = []
+    for (dataset, encoder), panel in groups(evidence.primary_cases(), PANEL):
+        names = first(panel, "model")
+        reference = "unet" if "unet" in names else names[0]
+        for model, own in groups(panel, "model"):
+            words = {n: verdict(comparisons, dataset, encoder, model, n) for n in names if n != model}
+            best = bool(words) and set(words.values()) == {"better"}
+            row = {"dataset": dataset, "encoder": encoder, "model": model, **_scores(own), "reference": reference}
+            rows.append(row | {"verdict": words.get(reference, ""), "best": best})
+    sizes = evidence.done.groupby(CELL, sort=False, as_index=False)["parameters"].first()
+    return pd.DataFrame(rows).merge(sizes, on=CELL, how="left")
+
+
+def depths(evidence: Evidence, heads: pd.DataFrame) -> pd.DataFrame:
+    """One row per member, output and device: IoU on test and validation, the pruned network's size and time.
+
+    ``heads`` compares each head with its member's ensemble on the test cases; ``verdict`` is '' where it says nothing.
+    """
+    key = [*CELL, "output"]
+    table = _by_seed(evidence.cases, "test")
+    table = table.merge(_by_seed(evidence.cases, "validation"), on=key, how="left")
+    speed = evidence.speed.assign(output=evidence.speed["output"].replace("all", "ensemble"))
+    table = table.merge(speed, on=key, how="left")
+    table = table.merge(heads.reindex(columns=[*key, "verdict"]).astype("object"), on=key, how="left")
+    return table.assign(verdict=table["verdict"].where(table["verdict"].notna(), ""))
+
+
+def printed(evidence: Evidence, main: pd.DataFrame) -> pd.DataFrame:
+    """The paper's IoU beside ours for nuclei at the paper's depth of 4; empty where the study has none of it."""
+    study = evidence.study
+    nuclei = [spec.title for spec in study.datasets if spec.name == "nuclei" and study.depth == 4]
+    ours = main[main["dataset"].isin(nuclei) & main["model"].isin(list(NUCLEI))]
+    mean, deviation = ([NUCLEI[m][i] / 100 for m in ours["model"]] for i in (0, 1))
+    return ours[[*CELL, "iou", "iou_sd"]].assign(paper_iou=mean, paper_iou_sd=deviation)
+
+
+def chosen(evidence: Evidence) -> pd.DataFrame:
+    """The value that the search chose for each key of its space, by cell; empty without a search."""
+    if evidence.study.search is None:
+        return pd.DataFrame()
+    first = evidence.done.groupby(CELL, sort=False, as_index=False).first()
+    values = {key: [recipe.get(key) for recipe in first["recipe"]] for key in evidence.study.search.space}
+    return first[CELL].assign(**values)
+
+
+def unfinished(evidence: Evidence) -> pd.DataFrame:
+    """The runs that failed or were not made, and why."""
+    return evidence.runs[evidence.runs["state"] != "done"][[*CELL, "seed", "state", "reason"]]
+
+
+def _scores(cases: pd.DataFrame) -> dict[str, Any]:
+    by_seed = cases.groupby("seed")[list(METRICS)].mean()
+    low, high = bootstrap(grid(cases).to_numpy())
+    scores: dict[str, Any] = {"seeds": len(by_seed), "cases": cases["case"].nunique(), "low": low, "high": high}
+    for metric in METRICS:
+        scores |= {metric: by_seed[metric].mean(), f"{metric}_sd": by_seed[metric].std()}
+    return scores
+
+
+def _by_seed(cases: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Mean and s.d. over seeds of each output's IoU on a split, in the columns ``split`` and ``split_sd``."""
+    key = [*CELL, "output"]
+    seeds = cases[cases["split"] == split].groupby([*key, "seed"], sort=False)["iou"].mean()
+    both = seeds.groupby(key, sort=False).agg(["mean", "std"]).reset_index()
+    return both.rename(columns={"mean": split, "std": f"{split}_sd"})

@@ -1,0 +1,135 @@
+"""Writes results of a study that nobody ran, realistic in every file that the report reads."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fake_numbers import GAIN, SIZE, Fake, counts, epochs, random, size, speed
+
+from nestbench.results.records import (
+    Result,
+    fingerprint,
+    run_folder,
+    slug,
+    write_cases,
+    write_epochs,
+    write_failure,
+    write_result,
+)
+from nestbench.results.scores import mean_scores
+from nestbench.study.files import dump_study
+from nestbench.study.schema import DatasetSpec, Run, Search, Study
+from nestbench.topology import parse, topology
+
+
+def write_fake(root: Path, fake: Fake) -> Path:
+    """Write results/<study> below ``root`` and return its folder."""
+    study = _study(fake)
+    folder = root / study.name
+    for number, spec in enumerate(study.datasets):
+        _write_dataset(folder / slug(spec.title), spec, fake, number)
+    for cell in study.cells():
+        for seed in range(study.seeds):
+            run = Run(cell=cell, recipe=study.recipe, seed=seed)
+            path = run_folder(folder, run)
+            if {cell.model, f"{cell.model}/{run.label}"} & set(fake.failed):
+                write_failure(path, "the loss was not finite in epoch 7")
+            else:
+                _write_run(path, run, fake)
+    (folder / "study.yaml").write_text(dump_study(study))
+    _dump(
+        folder / "plan.json", {"device": "cpu", "precision": "bfloat16", "memory_format": "channels-last", "threads": 2}
+    )
+    if fake.speed:
+        _dump(folder / "speed" / "cpu.json", speed(study))
+    return folder
+
+
+def _study(fake: Fake) -> Study:
+    space: dict[str, Any] = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "loss": ["dice", "bce-dice"]}
+    return Study(
+        name="fake-nuclei",
+        datasets=tuple(
+            DatasetSpec.model_validate({"name": name, "size": SIZE, "path": fake.path}) for name in fake.datasets
+        ),
+        encoders=fake.encoders,
+        models=fake.models,
+        seeds=fake.seeds,
+        search=Search.model_validate({"trials": 20, "space": space, "stopper": "hyperband"}) if fake.search else None,
+    )
+
+
+def _masks(dataset: str, fake: Fake) -> np.ndarray:
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    masks = np.zeros((fake.cases, SIZE, SIZE), np.uint8)
+    for index, mask in enumerate(masks):
+        draw = random(dataset, index)
+        for _ in range(5):
+            y, x, radius = *draw.uniform(3, SIZE - 3, 2), draw.uniform(2, 6)
+            mask[(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = draw.integers(1, len(fake.classes))
+    return masks
+
+
+def _write_dataset(folder: Path, spec: DatasetSpec, fake: Fake, number: int) -> None:
+    channels = 3 if number == 0 else 1
+    names, masks = fake.names, _masks(spec.title, fake)
+    about = {
+        "name": spec.name,
+        "title": "2018 Data Science Bowl, stage 1 training set",
+        "licence": "CC0 1.0",
+        "citation": "Caicedo et al., Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl, "
+        "Nature Methods 16, 1247-1253 (2019)",
+        "url": "https://bbbc.broadinstitute.org/BBBC038",
+        "classes": list(fake.classes),
+        "channels": channels,
+        "size": spec.size,
+        "subjects": 3 * fake.cases,
+        "counts": {"train": 60, "validation": 20, "test": fake.cases},
+        "split": {"train": [], "validation": [], "test": names},
+        "content": fingerprint(spec.title) * 4,
+    }
+    _dump(folder / "dataset.json", about)
+    noise = random(spec.title, "image").normal(0, 12, (3, SIZE, SIZE, channels))
+    images = np.clip(40 + 45 * masks[:3, ..., None] + noise, 0, 255).astype(np.uint8)
+    if channels == 3:
+        images[1] = 255 - images[1]
+    np.savez(folder / "overlays.npz", cases=np.array(names[:3]), images=images, masks=masks[:3])
+
+
+def _write_run(folder: Path, run: Run, fake: Fake) -> None:
+    grid = topology(run.cell.model, run.cell.depth)
+    member = parse(run.cell.model, run.cell.depth)[0]
+    draw = random(run.cell.key, run.seed)
+    cases = pd.concat([counts(run, fake, output, side) for side in ("validation", "test") for output in grid.outputs])
+    folder.mkdir(parents=True)
+    write_cases(folder, cases)
+    curve = epochs(draw, 30 + int(draw.integers(0, 25)), 0.8 + GAIN[member])
+    write_epochs(folder, curve)
+    names, masks = fake.names, _masks(run.cell.dataset.title, fake)
+    np.savez(folder / "predictions.npz", cases=np.array(names), masks=np.roll(masks, int(draw.integers(-2, 3)), axis=2))
+    recipe = run.recipe.model_dump() | {"learning_rate": float(10 ** draw.uniform(-4, -2))}
+    result = Result(
+        identity={"run": {"cell": run.cell.model_dump(mode="json"), "recipe": recipe, "seed": run.seed}},
+        primary=grid.primary,
+        validation=max(e.validation_iou for e in curve),
+        best_epoch=len(curve) - 5,
+        epochs=len(curve),
+        stopped="patience",
+        parameters=size(member, grid.depth),
+        seconds=300.0,
+        scores=mean_scores(cases, "test"),
+        environment={
+            "cpu": "AMD EPYC 9V74 80-Core Processor",
+            "python": "3.11.9",
+            "torch": "2.11.0",
+            "nestbench": "0.1.0",
+        },
+    )
+    write_result(folder, result)
+
+
+def _dump(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))

@@ -1,0 +1,94 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_numbers import Fake
+from fake_results import write_fake
+
+from nestbench.errors import RequestError
+from nestbench.report.gather import Evidence, gather
+
+Make = Callable[..., Evidence]
+
+
+def test_every_planned_run_is_told_of(make_evidence: Make) -> None:
+    evidence = make_evidence(models=("unet", "unet++"), failed=("unet/seed-1",))
+    assert evidence.runs["state"].tolist() == ["done", "failed", "done", "done", "done", "done"]
+    assert evidence.runs["reason"].iloc[1] == "the loss was not finite in epoch 7"
+
+
+def test_a_run_without_any_file_is_missing(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), failed=("unet/seed-1",)))
+    (folder / "nuclei" / "timm-resnet18" / "unet" / "seed-1" / "failed.json").unlink()
+    run = gather(folder).runs.iloc[1]
+    assert (run["state"], run["reason"]) == ("missing", "it has not been run")
+
+
+def test_a_study_without_a_finished_run_is_refused(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), failed=("unet",)))
+    with pytest.raises(RequestError, match=r"no run of the study 'fake-nuclei' .* is finished"):
+        gather(folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plan.json",
+        "nuclei/dataset.json",
+        "nuclei/overlays.npz",
+        "speed/cpu.json",
+        "nuclei/timm-resnet18/unet/seed-0/result.json",
+        "nuclei/timm-resnet18/unet/seed-0/cases.parquet",
+        "nuclei/timm-resnet18/unet/seed-0/epochs.jsonl",
+        "nuclei/timm-resnet18/unet/seed-0/predictions.npz",
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), seeds=1, cases=4))
+    (folder / name).write_bytes(b"half a fi")
+    with pytest.raises(RequestError, match=Path(name).name) as caught:
+        gather(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_description_that_lacks_a_key_is_named_with_the_key(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), seeds=1, cases=4))
+    (folder / "nuclei" / "dataset.json").write_text('{"title": "x"}')
+    with pytest.raises(RequestError, match=r"dataset.json': it has no 'licence'"):
+        gather(folder)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"study.yaml"):
+        gather(tmp_path / "nothing")
+
+
+def test_members_are_judged_by_their_primary_output(evidence: Evidence) -> None:
+    judged = evidence.primary_cases().groupby("model")["output"].unique()
+    assert judged["unet"].tolist() == ["L4"]
+    assert judged["unet++ds"].tolist() == ["ensemble"]
+
+
+def test_predictions_come_from_the_first_finished_seed(make_evidence: Make, tmp_path: Path) -> None:
+    evidence = make_evidence(models=("unet",), failed=("unet/seed-0",))
+    with np.load(tmp_path / "fake-nuclei/nuclei/timm-resnet18/unet/seed-1/predictions.npz") as file:
+        np.testing.assert_array_equal(evidence.predictions["nuclei", "timm:resnet18", "unet"], file["masks"][:3])
+
+
+def test_a_study_without_speed_has_an_empty_table_of_it(make_evidence: Make) -> None:
+    speed = make_evidence(models=("unet",), seeds=1, speed=False).speed
+    assert speed.empty
+    assert "median_ms" in speed.columns
+
+
+def test_speed_of_members_that_the_study_no_longer_has_is_left_out(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet", "unet++"), seeds=1, cases=4))
+    study = folder / "study.yaml"
+    study.write_text(study.read_text().replace("- unet++\n", ""))
+    assert set(gather(folder).speed["model"]) == {"unet"}
+
+
+def test_panels_stand_in_the_order_of_the_study(make_evidence: Make) -> None:
+    evidence = make_evidence(models=("unet",), seeds=1, datasets=("zebra", "ant"), encoders=("plain", "another"))
+    assert evidence.panels == [("zebra", "plain"), ("zebra", "another"), ("ant", "plain"), ("ant", "another")]

@@ -1,0 +1,126 @@
+import csv
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typst
+from fake_numbers import Fake
+from fake_results import write_fake
+from PIL import Image
+
+from nestbench.errors import RequestError
+from nestbench.report.gather import Evidence, gather
+from nestbench.report.pages import Tables, build_report, compose, make_tables, typeset
+from nestbench.report.style import FONTS
+from nestbench.study.files import dump_study
+
+Make = Callable[..., Evidence]
+
+DPI = 40
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The PDF of a study whose question looks like markup."""
+    folder = write_fake(tmp_path_factory.mktemp("built"), Fake(models=("unet", "unet++ds"), seeds=2, cases=4))
+    question = "Does #panic() or $x$ or *this* or [that] break \\ it?"
+    study = gather(folder).study.model_copy(update={"question": question})
+    (folder / "study.yaml").write_text(dump_study(study))
+    return build_report(folder, folder.parent / "out.pdf")
+
+
+def pages(evidence: Evidence, numbers: Tables, build: Path) -> list[np.ndarray]:
+    """The typeset pages as grey images."""
+    typeset(compose(evidence, numbers, build), build, build / "out.pdf")
+    drawn = typst.compile(
+        build / "report.typ", root=build, font_paths=[FONTS], ignore_system_fonts=True, format="png", ppi=DPI
+    )
+    return [np.asarray(Image.open(io.BytesIO(page)).convert("L")) for page in drawn]
+
+
+def test_the_same_results_give_the_same_pdf_wherever_they_lie(built: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(built.parent / "fake-nuclei", tmp_path / "fake-nuclei")
+    assert built.read_bytes().startswith(b"%PDF")
+    assert build_report(folder, tmp_path / "other.pdf").read_bytes() == built.read_bytes()
+
+
+def test_every_table_lies_as_csv_beside_the_pdf(built: Path) -> None:
+    written = {path.name: path for path in (built.parent / "out-tables").iterdir()}
+    assert set(written) == {"members.csv", "comparisons.csv", "depths.csv", "paper.csv"}
+    with written["comparisons.csv"].open() as file:
+        assert [(row["model"], row["against"]) for row in csv.DictReader(file)] == [("unet++ds", "unet")]
+
+
+def test_the_parts_of_the_report_stand_in_their_order(evidence: Evidence, numbers: Tables, tmp_path: Path) -> None:
+    content = compose(evidence, numbers, tmp_path)
+    assert content["title"] == "fake-nuclei"
+    assert content["question"] == evidence.study.question
+    assert len(content["answers"]) == 1
+    assert [block["text"] for block in content["blocks"] if block["kind"] == "heading"] == [
+        "Results",
+        "What was run",
+        "Comparisons",
+        "Accuracy and parameters",
+        "Pruning",
+        "Learning curves",
+        "Cases",
+        "Limits",
+        "Runs that are missing",
+        "Data",
+        "Machine and versions",
+        "The study file",
+    ]
+    drawn = [block["file"] for block in content["blocks"] if block["kind"] == "figure"]
+    assert [name.split("-")[0] for name in drawn] == ["grids.svg", "parameters", "time", "curves", "overlays"]
+    assert all((tmp_path / name).exists() for name in drawn)
+    assert content["blocks"][-1] == {"kind": "code", "text": evidence.text}
+
+
+def test_a_wide_study_with_long_names_stays_within_the_margins(
+    wide: Evidence, wide_numbers: Tables, tmp_path: Path
+) -> None:
+    drawn = pages(wide, wide_numbers, tmp_path)
+    margin = int(2.0 / 2.54 * DPI)
+    assert len(drawn) > 5
+    for page in drawn:
+        assert page[:, :margin].min() == 255
+        assert page[:, -margin:].min() == 255
+        assert page[-margin // 2 :].min() == 255
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"models": ("unet",), "seeds": 1, "cases": 4},
+        {"models": ("unet", "unet-e"), "seeds": 1, "speed": False, "classes": ("background", "cell", "border")},
+    ],
+    ids=["one member and one seed", "three classes without speed"],
+)
+def test_whatever_is_finished_makes_a_report(make_evidence: Make, tmp_path: Path, changes: dict[str, object]) -> None:
+    evidence = make_evidence(**changes)
+    assert len(pages(evidence, make_tables(evidence), tmp_path)) > 2
+
+
+def test_what_was_not_measured_and_what_failed_is_said(make_evidence: Make, tmp_path: Path) -> None:
+    evidence = make_evidence(models=("unet", "unet++"), failed=("unet/seed-0",), speed=False)
+    blocks = compose(evidence, make_tables(evidence), tmp_path)["blocks"]
+    assert {"kind": "paragraph", "text": "Speed was not measured in this study.", "lead": ""} in blocks
+    missing = blocks[blocks.index({"kind": "heading", "text": "Runs that are missing"}) + 1]
+    assert missing["groups"][0]["rows"] == [["U-Net", "0", "failed", "the loss was not finite in epoch 7"]]
+
+
+def test_a_study_without_a_finished_run_has_no_report(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), failed=("unet",)))
+    with pytest.raises(RequestError, match="nothing to report"):
+        build_report(folder, tmp_path / "out.pdf")
+    assert not (tmp_path / "out.pdf").exists()
+
+
+def test_a_report_is_built_without_torch_and_optuna() -> None:
+    code = "import sys, nestbench.report.pages; sys.exit(bool({'torch', 'optuna', 'timm'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,111 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nestbench.report.gather import Evidence
+from nestbench.report.pages import Tables
+from nestbench.report.statistics import compare_depths, compare_members
+from nestbench.report.tables import chosen, depths, members, printed, unfinished
+from nestbench.results.records import read_result
+from nestbench.results.scores import METRICS
+
+Make = Callable[..., Evidence]
+
+
+def main_table(evidence: Evidence) -> pd.DataFrame:
+    return members(evidence, compare_members(evidence.primary_cases()))
+
+
+def depth_table(evidence: Evidence) -> pd.DataFrame:
+    return depths(evidence, compare_depths(evidence.cases[evidence.cases["split"] == "test"]))
+
+
+def test_the_main_table_says_what_the_results_say(numbers: Tables, results: Path) -> None:
+    cell = results / "nuclei" / "timm-resnet18" / "unet++ds"
+    stored = [read_result(cell / f"seed-{seed}").scores["ensemble"] for seed in range(3)]  # type: ignore[union-attr]
+    row = numbers["members"].set_index("model").loc["unet++ds"]
+    for metric in METRICS:
+        of_seeds = [scores[metric] for scores in stored]
+        assert row[metric] == pytest.approx(np.mean(of_seeds))
+        assert row[f"{metric}_sd"] == pytest.approx(np.std(of_seeds, ddof=1))
+
+
+def test_the_interval_holds_the_mean(numbers: Tables) -> None:
+    main = numbers["members"]
+    assert ((main["low"] < main["iou"]) & (main["iou"] < main["high"])).all()
+
+
+def test_verdicts_are_against_unet_which_has_none(numbers: Tables) -> None:
+    main = numbers["members"].set_index("model")
+    assert (main["reference"] == "unet").all()
+    assert main.loc["unet", "verdict"] == ""
+    assert set(main["verdict"]) <= {"", "better", "worse", "not separable"}
+
+
+def test_without_unet_the_first_member_is_the_reference(make_evidence: Make) -> None:
+    main = main_table(make_evidence(models=("unet++", "unet+"), seeds=2))
+    assert (main["reference"] == "unet++").all()
+
+
+def test_best_is_only_who_is_better_than_every_other(make_evidence: Make) -> None:
+    main = main_table(make_evidence(models=("unet", "unet++ds"), cases=40)).set_index("model")
+    assert main["best"].to_dict() == {"unet": False, "unet++ds": True}
+
+
+def test_nobody_is_best_among_members_that_are_not_separable(make_evidence: Make) -> None:
+    main = main_table(make_evidence(models=("unet", "wide-unet"), seeds=2))
+    assert not main["best"].any()
+
+
+def test_a_lone_member_is_not_best(make_evidence: Make) -> None:
+    assert not main_table(make_evidence(models=("unet",), seeds=1))["best"].any()
+
+
+def test_every_output_of_every_member_has_its_own_speed(evidence: Evidence, numbers: Tables) -> None:
+    table = numbers["depths"]
+    assert table[table["model"] == "unet++ds"]["output"].tolist() == ["L1", "L2", "L3", "L4", "ensemble"]
+    assert table[table["model"] == "unet"]["output"].tolist() == ["L4"]
+    own = table[table["model"] == "unet++ds"].set_index("output")
+    whole = evidence.speed[(evidence.speed["model"] == "unet++ds") & (evidence.speed["output"] == "all")]
+    assert own.loc["ensemble", "median_ms"] == whole["median_ms"].iloc[0]
+    assert table["median_ms"].notna().all()
+
+
+def test_a_head_is_judged_against_its_own_ensemble(numbers: Tables) -> None:
+    table = numbers["depths"].set_index(["model", "output"])
+    assert table.loc[("unet++ds", "L1"), "verdict"] == "worse"
+    assert table.loc[("unet", "L4"), "verdict"] == ""
+
+
+def test_depths_are_told_without_speed_too(make_evidence: Make) -> None:
+    table = depth_table(make_evidence(models=("unet", "unet-e"), seeds=1, speed=False))
+    assert len(table) == 6
+    assert table["median_ms"].isna().all()
+
+
+def test_the_papers_numbers_stand_beside_ours_for_nuclei(numbers: Tables) -> None:
+    paper = numbers["paper"].set_index("model")
+    assert paper.loc["unet", "paper_iou"] == pytest.approx(0.9057)
+    assert "unet-e" not in paper.index
+
+
+def test_other_data_are_not_set_beside_the_papers(make_evidence: Make) -> None:
+    evidence = make_evidence(models=("unet",), seeds=1, datasets=("synthetic",))
+    assert printed(evidence, main_table(evidence)).empty
+
+
+def test_the_chosen_values_are_those_of_the_runs(make_evidence: Make) -> None:
+    evidence = make_evidence(models=("unet", "unet++"), seeds=2, search=True)
+    values = chosen(evidence)
+    assert values.columns.tolist() == ["dataset", "encoder", "model", "learning_rate", "loss"]
+    assert values["learning_rate"].iloc[0] == evidence.runs["recipe"].iloc[0]["learning_rate"]
+
+
+def test_unfinished_runs_are_listed_with_their_reason(make_evidence: Make) -> None:
+    table = unfinished(make_evidence(models=("unet", "unet++"), failed=("unet/seed-1",)))
+    assert table[["model", "seed", "state", "reason"]].to_numpy().tolist() == [
+        ["unet", 1, "failed", "the loss was not finite in epoch 7"]
+    ]
