@@ -57,6 +57,6 @@ def test_bfloat16_answers_as_float32_does_but_for_rounding():
 
 def test_the_environment_names_processor_and_versions():
     found = environment(choose_plan("cpu"))
-    assert found["torch"] == torch.__version__
+    assert found["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert found["device"] == device_name("cpu")
     assert {"nestbench", "timm", "optuna", "python", "cores", "platform"} <= set(found)

@@ -11,7 +11,12 @@ from nestbench.runner.job import Job
 from nestbench.runner.search import CellSearch, finished_trials, new_store
 from nestbench.study.schema import Cell, Run, Study
 
-_WORDS = {"data": "the data set's content", "split": "the split", "plan": "device or precision", "run": "the run"}
+_WORDS = {
+    "data": "the data set's content",
+    "split": "the split",
+    "plan": "device or precision",
+    "run": "the cell or the recipe",
+}
 
 
 @dataclass
@@ -61,7 +66,7 @@ def open_queues(study: Study, folder: Path, job: Callable[[Run], Job]) -> tuple[
         tried = finished_trials(folder, cell, study.search) if study.search else {}
         seeded = {seed: found for seed in range(study.seeds) if (found := _finished(folder, cell, seed))}
         for run, result in (*tried.values(), *seeded.values()):
-            _refuse_other(result, job(run))
+            _refuse_other(result, job(_expected(study, cell, run)))
             search.restore(run, run_folder(folder, run), result)
         trials = study.search.trials if study.search and len(seeded) < study.seeds else 0
         queues[cell] = CellQueue(search, _missing(trials, tried), _missing(study.seeds, seeded))
@@ -72,6 +77,13 @@ def open_queues(study: Study, folder: Path, job: Callable[[Run], Job]) -> tuple[
 def _finished(folder: Path, cell: Cell, seed: int) -> tuple[Run, Result] | None:
     result = read_result(cell_folder(folder, cell) / f"seed-{seed}")
     return (Run.model_validate(result.identity["run"]), result) if result else None
+
+
+def _expected(study: Study, cell: Cell, found: Run) -> Run:
+    """The run that this study would make in place of a finished one; only what was searched is taken from that."""
+    searched = study.search.space if study.search else ()
+    recipe = study.recipe.model_copy(update={key: getattr(found.recipe, key) for key in searched})
+    return found.model_copy(update={"cell": cell, "recipe": recipe})
 
 
 def _missing(count: int, found: dict[int, tuple[Run, Result]]) -> deque[int]:

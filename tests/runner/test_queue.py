@@ -155,6 +155,12 @@ def test_a_reported_seed_is_never_stopped(tmp_path):
     assert not any(queue.advance(seed, Epoch(i, 1.0, 1.0, 0.0, False, 1.0)) for i in range(60))
 
 
+def test_a_result_made_by_another_recipe_is_refused(tmp_path):
+    drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
+    with pytest.raises(RequestError, match="made with another state of the cell or the recipe;"):
+        opened(tmp_path, study(recipe={"batch": 3}))
+
+
 def test_a_result_made_from_other_data_is_refused(tmp_path):
     drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
     with pytest.raises(RequestError, match="made with another state of the data set's content"):

@@ -1,0 +1,146 @@
+"""A whole tiny study, run once: its events, its files, and what a second start does."""
+
+import json
+
+import numpy as np
+import pytest
+
+from nestbench.errors import RequestError
+from nestbench.results.records import read_result
+from nestbench.results.scores import case_scores
+from nestbench.runner.check import check_study
+from nestbench.runner.events import Advanced, Finished, Planned, Preparing, Started, Timing
+from nestbench.runner.status import study_status
+from nestbench.runner.study import run_study
+from nestbench.runner.timing import ROUNDS
+from nestbench.runner.told import told
+from nestbench.study.schema import Study
+
+STUDY = Study.model_validate(
+    {
+        "name": "s",
+        "datasets": [{"name": "synthetic", "size": 16, "cases": 24}],
+        "encoders": ["plain:2"],
+        "models": ["unet", "unet-e"],
+        "depth": 2,
+        "recipe": {"epochs": 2, "batch": 4},
+        "search": {"trials": 2, "space": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}},
+        "seeds": 1,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("study")
+
+
+def run(place, study=STUDY):
+    return list(run_study(study, place / "results", data=place, cache=place / "cache"))
+
+
+@pytest.fixture(scope="module")
+def events(place):
+    return run(place)
+
+
+def test_a_study_tells_what_it_does_in_order(events):
+    kinds = [type(event) for event in events]
+    assert kinds.index(Planned) == kinds.count(Preparing) == 24
+    planned = events[24]
+    assert (len(planned.runs), planned.done, planned.trials) == (2, (), 4)
+    assert [type(e) for e in events if not isinstance(e, Preparing | Planned | Timing)] == [
+        Started,
+        Advanced,
+        Advanced,
+        Finished,
+    ] * 6
+    assert [e.done for e in events if isinstance(e, Timing)][-1] == ROUNDS
+
+
+def test_trials_come_before_the_seeds_of_their_cell(events):
+    labels = [event.run.label for event in events if isinstance(event, Started)]
+    assert labels == ["trial-000", "trial-001", "seed-0"] * 2
+
+
+def test_a_search_never_sees_the_test_cases(events):
+    for event in events:
+        if isinstance(event, Finished):
+            assert bool(event.result.scores) == (event.run.trial is None)
+
+
+def test_every_network_that_can_be_deployed_is_timed(place, events):
+    (path,) = (place / "results" / "speed").iterdir()
+    rows = json.loads(path.read_text())["rows"]
+    assert [(r["model"], r["output"]) for r in rows] == [
+        ("unet", "L2"),
+        ("unet-e", "L1"),
+        ("unet-e", "L2"),
+        ("unet-e", "all"),
+    ]
+    unet, _, pruned, whole = rows
+    assert unet == pruned | {"model": "unet"}  # U-Net^e pruned is a U-Net: one network, timed once
+    assert whole["parameters"] > pruned["parameters"]
+    assert whole["flops"] > pruned["flops"]
+
+
+def test_the_pictures_are_of_the_best_the_median_and_the_worst_case(place, events):
+    overlays = np.load(place / "results" / "synthetic" / "overlays.npz")
+    described = json.loads((place / "results" / "synthetic" / "dataset.json").read_text())
+    assert overlays["images"].shape == (3, 16, 16, 1)
+    assert set(overlays["cases"]) <= set(described["split"]["test"])
+    scores = [mean_iou_of(place, case) for case in overlays["cases"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def mean_iou_of(place, case):
+    from nestbench.results.records import read_cases, run_folder  # noqa: PLC0415
+
+    found = []
+    for status in study_status(STUDY, place / "results"):
+        folder = run_folder(place / "results", status.run)
+        if status.run.trial is None:
+            scores = case_scores(read_cases(folder))
+            rows = scores[(scores["case"] == case) & (scores["output"] == read_result(folder).primary)]
+            found.append(rows["iou"].item())
+    return np.mean(found)
+
+
+def test_a_second_start_does_nothing(place, events):
+    again = run(place)
+    assert [type(event) for event in again] == [Planned]
+    assert len(again[0].done) == 2
+
+
+def test_more_seeds_are_added_to_what_is_there(place, events):
+    more = STUDY.model_copy(update={"seeds": 2})
+    started = [e.run.label for e in run(place, more) if isinstance(e, Started)]
+    assert started == ["seed-1", "seed-1"]
+
+
+def test_other_data_under_old_results_is_refused(place, events):
+    (place / "results" / "study.yaml").unlink()  # even where the study's own words do not give it away
+    other = STUDY.model_copy(update={"datasets": (STUDY.datasets[0].model_copy(update={"size": 17}),)})
+    with pytest.raises(
+        RequestError, match="was made with another state of the cell or the recipe, the data set's content"
+    ):
+        run(place, other)
+
+
+def test_a_study_can_be_looked_at_before_it_is_run(place):
+    check = check_study(STUDY, place, place / "cache")
+    assert check.runs == 6
+    assert check.seconds > 0
+    assert [row["model"] for row in check.networks] == ["unet", "unet-e"]
+    assert check.datasets[0]["cases"] == 24
+
+
+def test_what_a_function_says_is_heard_as_it_is_said_and_its_error_is_raised():
+    def work(say):
+        say("one")
+        raise RequestError("two")
+
+    heard = told(work)
+    assert next(heard) == "one"
+    with pytest.raises(RequestError, match="two"):
+        next(heard)
