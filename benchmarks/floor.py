@@ -15,7 +15,7 @@ from skimage.filters import threshold_otsu
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import Prepared, prepare
 from nestbench.datasets.splits import split_cases
-from nestbench.results.records import cell_folder, read_result
+from nestbench.results.records import read_result, seed_folder
 from nestbench.results.scores import iou
 from nestbench.study.files import read_study
 from nestbench.study.schema import Cell, DatasetSpec, Study
@@ -39,7 +39,7 @@ def floor(prepared: Prepared, spec: DatasetSpec) -> float:
 
 def scores_of(study: Study, cell: Cell, results: Path) -> list[float]:
     """Test IoU of each finished seed of a cell, by its primary output."""
-    folders = [cell_folder(results / study.name, cell) / f"seed-{seed}" for seed in range(study.seeds)]
+    folders = [seed_folder(results / study.name, cell, seed) for seed in range(study.seeds)]
     found = [result for folder in folders if (result := read_result(folder)) is not None]
     return [result.scores[result.primary]["iou"] for result in found]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan, cores, device_name
 from nestbench.model import build
-from nestbench.train import total_loss
+from nestbench.train import training_step
 
 WARM_UP = 3
 PLANS = {
@@ -41,10 +41,7 @@ class Trainee:
     def step(self) -> float:
         """Seconds of one training step."""
         start = time.perf_counter()
-        loss = total_loss(self.model, self.images, self.masks, bce_dice, self.plan)
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
+        training_step(self.model, self.images, self.masks, bce_dice, self.plan, self.optimiser)
         return time.perf_counter() - start
 
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import torch
 
 from nestbench.errors import RequestError, unknown
+from nestbench.study.schema import DEVICES
 
-Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
 
 _PACKAGES = ("nestbench", "torch", "timm", "optuna", "numpy")
@@ -56,8 +56,8 @@ def choose_plan(device: str = "auto", workers: int = 1) -> Plan:
 
     Raises RequestError for a device that does not exist here.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise unknown("device", device, ("auto", "cpu", "cuda"))
+    if device not in DEVICES:
+        raise unknown("device", device, DEVICES)
     if device == "cuda" and not torch.cuda.is_available():
         raise RequestError("device 'cuda' is not here: torch finds no CUDA GPU (allowed: auto, cpu)")
     chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"

@@ -36,5 +36,16 @@ def find(kind: Kind, name: str) -> tuple[Any, str]:
         raise RequestError(f"{kind} '{plugin}' of package '{package}' cannot be loaded: {error}") from error
 
 
+def find_plain(kind: Kind, name: str) -> Any:
+    """Load a plugin of a kind that has no variants.
+
+    Raises RequestError as ``find`` does, and for a colon in the name.
+    """
+    plugin, variant = find(kind, name)
+    if variant:
+        raise RequestError(f"{kind} '{name}' has no variants: write '{name.partition(':')[0]}'")
+    return plugin
+
+
 def _group(kind: Kind) -> str:
     return "losses" if kind == "loss" else f"{kind}s"

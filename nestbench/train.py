@@ -39,6 +39,7 @@ def fit(
             torch.manual_seed((seed << 32) + index)
             train_loss = _epoch(model, training, recipe, loss, (seed, index), plan, optimiser, schedule)
             validation_loss, iou = _validate(model, validation, loss, plan)
+            _finite(validation_loss, "validation", index)
             better = iou > best
             if better:
                 best, best_epoch, kept = iou, index, copy.deepcopy(model.state_dict())
@@ -56,6 +57,17 @@ def total_loss(model: Network, images: Tensor, masks: Tensor, loss: Loss, plan: 
     return torch.stack([loss(head.float(), masks) for head in logits.values()]).sum()
 
 
+def training_step(
+    model: Network, images: Tensor, masks: Tensor, loss: Loss, plan: Plan, optimiser: torch.optim.Optimizer
+) -> Tensor:
+    """Take one step down the gradient and return the loss before it, without waiting for the device."""
+    value = total_loss(model, images, masks, loss, plan)
+    optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(value)
+    optimiser.step()
+    return value.detach()
+
+
 def _epoch(
     model: Network,
     data: Feed,
@@ -70,16 +82,16 @@ def _epoch(
     model.train()
     total = torch.zeros((), device=plan.device)
     for images, masks in training_batches(data, recipe.batch, *position, augmented=recipe.augment):
-        value = total_loss(model, images, masks, loss, plan)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(value)
-        optimiser.step()
+        total += training_step(model, images, masks, loss, plan, optimiser) * len(images)
         schedule.step()
-        total += value.detach() * len(images)
     mean = float(total) / len(data) / len(model.spec.topology.heads)
-    if not math.isfinite(mean):
-        raise RunError(f"the training loss became {mean} in epoch {position[1] + 1}")
-    return mean
+    return _finite(mean, "training", position[1])
+
+
+def _finite(loss: float, side: str, epoch: int) -> float:
+    if not math.isfinite(loss):
+        raise RunError(f"the {side} loss became {loss} in epoch {epoch + 1}")
+    return loss
 
 
 def _validate(model: Network, data: Feed, loss: Loss, plan: Plan) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nestbench.model import build, prune
 from nestbench.model.build import count_parameters, specify
-from nestbench.topology import MEMBERS
+from nestbench.topology import MAX_DEPTH, MEMBERS
 
 ENCODERS = ["plain:4", "timm:resnet10t", "timm:vgg11", "timm:convnext_atto"]
 DEEP = [name for name, member in MEMBERS.items() if member.deep_supervision]
@@ -74,15 +74,15 @@ def nodes_without_gradient(name):
 @settings(max_examples=25)
 @given(
     name=st.sampled_from(sorted(MEMBERS)),
-    depth=st.integers(1, 4),
+    depth=st.integers(1, MAX_DEPTH),
     block=st.sampled_from(["modern", "paper"]),
-    height=st.integers(16, 40),
-    width=st.integers(16, 40),
+    more=st.tuples(st.integers(0, 20), st.integers(0, 20)),
     channels=st.integers(1, 3),
     classes=st.integers(1, 3),
 )
 @torch.no_grad()
-def test_any_image_size_works(name, depth, block, height, width, channels, classes):
+def test_any_image_size_from_two_to_the_depth_works(name, depth, block, more, channels, classes):
+    height, width = (2**depth + m for m in more)
     model = seeded(name, "plain:2", depth, block=block, in_channels=channels, classes=classes)
     logits = model(torch.randn(1, channels, height, width))
     assert tuple(logits) == model.spec.topology.heads

@@ -104,6 +104,14 @@ def test_a_loss_that_is_not_finite_fails_the_run_with_the_epoch():
         list(fitting(network(), loss=broken))
 
 
+def test_a_validation_loss_that_is_not_finite_fails_the_run_too():
+    def broken(logits, masks):
+        return logits.sum() * (1.0 if logits.requires_grad else float("inf"))
+
+    with pytest.raises(RunError, match=r"the validation loss became -?(inf|nan) in epoch 1"):
+        list(fitting(network(), loss=broken))
+
+
 def test_the_cosine_schedule_ends_near_zero():
     model = network()
     steps = [weights(model).clone()]

@@ -72,6 +72,8 @@ def _judged(error: Exception) -> tuple[str, int]:
         return str(error), SOME_FAILED
     if isinstance(error, NestbenchError):
         return str(error), WRONG_REQUEST
+    if isinstance(error, typer.Abort):  # typer's word for an end of input, or of a pipe to another process
+        return "stopped: a pipe to another process, or the input, ended (--debug shows where)", SOME_FAILED
     if isinstance(error, typer.TyperException):
         words = error.format_message().rstrip(".")
         return words[:1].lower() + words[1:], WRONG_REQUEST

@@ -78,17 +78,12 @@ def show(
 
 
 def _open(name: str, data: Path | None, options: list[str] | None) -> "Dataset":
-    from pydantic import ValidationError
-
     from nestbench.datasets.open import data_root, open_dataset
-    from nestbench.study.files import sentence
     from nestbench.study.schema import DatasetSpec
+    from nestbench.study.sentences import checked
 
-    try:
-        spec = DatasetSpec.model_validate({"name": name} | dict(_option(o) for o in options or []))
-    except ValidationError as error:
-        raise RequestError(sentence(error, DatasetSpec)) from error
-    return open_dataset(spec, data_root(data))
+    content = {"name": name} | dict(_option(o) for o in options or [])
+    return open_dataset(checked("--option", DatasetSpec, content), data_root(data))
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -31,7 +31,7 @@ def show(
     block: Annotated[str, typer.Option(help="modern or paper.")] = "modern",
     in_channels: Annotated[int, typer.Option(help="Channels of the image.")] = 1,
     classes: Annotated[int, typer.Option(help="Channels of the logits: 1 for two classes.")] = 1,
-    size: Annotated[int, typer.Option(help="Pixels a side, for which FLOPs are counted.")] = 96,
+    size: Annotated[int, typer.Option(min=1, help="Pixels a side, for which FLOPs are counted.")] = 96,
     as_json: AsJson = False,
 ) -> None:
     """Draw a member's grid and count what it costs at each depth that it can be pruned to."""

@@ -4,8 +4,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from nestbench.cli.answers import say_table
-from nestbench.results.records import Result, read_result, run_folder
-from nestbench.study.schema import Cell, Run, Study
+from nestbench.results.records import Result, read_result, seed_folder
+from nestbench.study.schema import Cell, Study
 
 
 def say_outcome(study: Study, folder: Path) -> None:
@@ -16,8 +16,8 @@ def say_outcome(study: Study, folder: Path) -> None:
 
 
 def _finished(study: Study, folder: Path, cell: Cell) -> list[Result]:
-    runs = (Run(cell=cell, recipe=study.recipe, seed=seed) for seed in range(study.seeds))
-    return [result for run in runs if (result := read_result(run_folder(folder, run)))]
+    folders = (seed_folder(folder, cell, seed) for seed in range(study.seeds))
+    return [result for one in folders if (result := read_result(one))]
 
 
 def _row(cell: Cell, finished: list[Result]) -> tuple[str, ...]:
@@ -27,5 +27,5 @@ def _row(cell: Cell, finished: list[Result]) -> tuple[str, ...]:
 
 def _points(scores: list[float]) -> str:
     points = [100 * score for score in scores]
-    spread = f" ± {stdev(points):.1f}" if len(points) > 1 else ""
-    return f"{mean(points):.1f}{spread}"
+    spread = f" ± {stdev(points):.2f}" if len(points) > 1 else ""
+    return f"{mean(points):.2f}{spread}"

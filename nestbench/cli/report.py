@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from nestbench.cli.study import Out, Results, StudyFile, read
+from nestbench.cli.study import Out, Results, StudyFile, read, report_path
 
 app = typer.Typer(help="Reports: one PDF a study.")
 
@@ -14,5 +14,7 @@ def build(file: StudyFile, results: Results = Path("results"), out: Out = None) 
     """Build the report from the results that are finished; nothing is trained."""
     study = read(file)
     from nestbench.report.pages import build_report
+    from nestbench.results.owner import refuse_changed
 
-    typer.echo(build_report(results / study.name, out or Path("reports") / f"{study.name}.pdf"))
+    refuse_changed(study, results / study.name)
+    typer.echo(build_report(results / study.name, report_path(out, study.name)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nestbench.cli.answers import AsJson, amount, duration, in_words, say_json, say_table
-from nestbench.errors import unknown
+from nestbench.errors import RequestError, unknown
 
 if TYPE_CHECKING:
     from nestbench.cli.progress import Board
@@ -27,8 +27,6 @@ Data = Annotated[
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The PDF.", show_default="reports/<name>.pdf")]
 
-DEVICES = ("auto", "cpu", "cuda")
-
 
 @app.command()
 def run(
@@ -41,10 +39,10 @@ def run(
 ) -> None:
     """Train what is not done yet, then build the report."""
     study = read(file)
-    folder = results / study.name
+    folder, pdf = results / study.name, report_path(out, study.name)  # said to be wrong hours before it is needed
     board = _train(study, folder, workers, _checked(device), data)
     if board.done:
-        _conclude(study, folder, out or Path("reports") / f"{study.name}.pdf")
+        _conclude(study, folder, pdf)
     for failed, reason in board.failed:
         typer.echo(f"failed: {failed}: {reason}", err=True)
     if board.failed:
@@ -52,10 +50,16 @@ def run(
 
 
 @app.command()
-def check(file: StudyFile, device: Device = "auto", data: Data = None, as_json: AsJson = False) -> None:
-    """Say what the study would run: its data, the size of its networks, and how long it takes at most."""
+def check(
+    file: StudyFile,
+    device: Device = "auto",
+    data: Data = None,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Say what the study would run: its data, the size of its networks, and about how long it takes."""
     study = read(file)
-    found = _look(study, _checked(device), data)
+    found = _look(study, results / study.name, _checked(device), data)
     if as_json:
         say_json({"study": study.name} | asdict(found))
         return
@@ -66,15 +70,17 @@ def check(file: StudyFile, device: Device = "auto", data: Data = None, as_json: 
         ("data set", "encoder", "model", ">parameters", ">FLOPs"),
         [(n["dataset"], n["encoder"], n["model"], f"{n['parameters']:,}", amount(n["flops"])) for n in found.networks],
     )
-    typer.echo(f"{found.runs} runs, at most {duration(found.seconds)} of training with one worker")
+    typer.echo(f"{found.runs} runs, about {duration(found.seconds)} of training with one worker if none stops early")
 
 
 @app.command()
 def status(file: StudyFile, results: Results = Path("results"), as_json: AsJson = False) -> None:
     """Say which runs are done, running, failed or waiting, and why."""
+    from nestbench.results.owner import refuse_changed
     from nestbench.runner.status import study_status
 
     study = read(file)
+    refuse_changed(study, results / study.name)
     rows = study_status(study, results / study.name)
     counts = Counter(row.state for row in rows)
     if as_json:
@@ -89,6 +95,20 @@ def read(file: Path) -> "Study":
     from nestbench.study.files import read_study
 
     return read_study(file)
+
+
+def report_path(out: Path | None, name: str) -> Path:
+    """Where the PDF goes.
+
+    Raises RequestError for a folder in its place, and for one that cannot be written to.
+    """
+    from nestbench.results.atomic import writable
+
+    pdf = out or Path("reports") / f"{name}.pdf"
+    if pdf.is_dir():
+        raise RequestError(f"--out '{pdf}' is a folder: name a file in it, such as '{pdf / name}.pdf'")
+    writable(pdf.parent)
+    return pdf
 
 
 def _train(study: "Study", folder: Path, workers: int, device: str, data: Path | None) -> "Board":
@@ -111,14 +131,16 @@ def _conclude(study: "Study", folder: Path, out: Path) -> None:
     typer.echo(f"report: {pdf}")
 
 
-def _look(study: "Study", device: str, data: Path | None) -> "Check":
+def _look(study: "Study", folder: Path, device: str, data: Path | None) -> "Check":
     from nestbench.datasets.open import cache_root, data_root
     from nestbench.runner.check import check_study
 
-    return check_study(study, data_root(data), cache_root(), device)
+    return check_study(study, folder, data=data_root(data), cache=cache_root(), device=device)
 
 
 def _checked(device: str) -> str:
+    from nestbench.study.schema import DEVICES
+
     if device not in DEVICES:
         raise unknown("device", device, DEVICES)
     return device

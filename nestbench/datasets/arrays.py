@@ -1,4 +1,4 @@
-"""From a data set's cases to arrays on disk, a case at a time, whatever the data set's size."""
+"""From a data set's cases to arrays on disk, written case by case."""
 
 import hashlib
 import json

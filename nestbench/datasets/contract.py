@@ -5,19 +5,13 @@ folder that data sets are kept in, the options are the keys that a study writes 
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
-
-from nestbench.errors import RequestError
-from nestbench.study.files import sentence
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int32]
-
-Checked = TypeVar("Checked", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -78,14 +72,3 @@ class Dataset(Protocol):
 
     def fingerprint(self) -> Any:
         """JSON data that changes whenever the contents may have changed."""
-
-
-def checked(dataset: str, model: type[Checked], options: dict[str, Any]) -> Checked:
-    """Check a data set's options.
-
-    Raises RequestError with one sentence for an unknown option or a value that cannot be.
-    """
-    try:
-        return model.model_validate(options)
-    except ValidationError as error:
-        raise RequestError(f"data set '{dataset}': {sentence(error, model)}") from error

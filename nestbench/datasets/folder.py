@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from nestbench.datasets.contract import About, Case, Pixels, Sample, checked
+from nestbench.datasets.contract import About, Case, Pixels, Sample
 from nestbench.datasets.listing import files, stamps
 from nestbench.datasets.pictures import SUFFIXES, is_grey, read_image, read_values, size_of
 from nestbench.datasets.problems import refuse
 from nestbench.errors import RequestError
 from nestbench.study.schema import Frozen
+from nestbench.study.sentences import checked
 
 Value = Annotated[int, Field(ge=0)]
 BACKGROUND = "background"
@@ -69,7 +70,7 @@ class Folder:
 
     def __init__(self, root: Path, /, **options: Any) -> None:
         self._root = root
-        self._options = checked("folder", Options, options)
+        self._options = checked("data set 'folder'", Options, options)
 
     @property
     def about(self) -> About:

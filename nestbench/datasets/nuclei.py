@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nestbench.datasets.contract import About, Case, Labels, Sample, checked
+from nestbench.datasets.contract import About, Case, Labels, Sample
 from nestbench.datasets.listing import files, folders, stamps
 from nestbench.datasets.pictures import naming, read_image, size_of
 from nestbench.errors import RequestError
 from nestbench.study.schema import Frozen
+from nestbench.study.sentences import checked
 
 PLACES = ("stage1_train", "dsb2018/stage1_train", "nuclei/stage1_train")
 SOURCE = "it is stage1_train of Kaggle's data-science-bowl-2018, also kept as BBBC038 by the Broad Institute"
@@ -44,7 +45,7 @@ class Nuclei:
 
     def __init__(self, root: Path, /, **options: Any) -> None:
         self._root = root
-        self._path = checked("nuclei", Options, options).path
+        self._path = checked("data set 'nuclei'", Options, options).path
 
     def cases(self) -> tuple[Case, ...]:
         """Every folder of an image, by name.

@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from nestbench.datasets.contract import Dataset
-from nestbench.errors import RequestError
-from nestbench.plugins import find
+from nestbench.plugins import find_plain
 from nestbench.study.schema import DatasetSpec
 
 
@@ -24,10 +23,7 @@ def open_dataset(spec: DatasetSpec, root: Path) -> Dataset:
 
     Raises RequestError for an unknown name or option, with the nearest one.
     """
-    plugin, variant = find("dataset", spec.name)
-    if variant:
-        raise RequestError(f"data set '{spec.name}': a data set has no variants; write '{spec.name.split(':')[0]}'")
-    dataset: Dataset = plugin(root, **spec.options)
+    dataset: Dataset = find_plain("dataset", spec.name)(root, **spec.options)
     return dataset
 
 

@@ -26,6 +26,7 @@ _DEEP = ("I", "F", "I;16", "I;16B", "I;16L")
 _GREY = ("1", "L", "LA", *_DEEP)
 _EXACT = ("L", "RGB", "P", *_DEEP)
 _LOSSY = ("JPEG", "MPO")
+_PHOTOMETRIC = 262
 _BITS_PER_SAMPLE = 258
 
 # A damaged file is reported once, in our own sentence.
@@ -113,7 +114,7 @@ def _with_pillow(path: Path, *, palette: bool) -> NDArray[Any]:
                 raise RequestError(f"mask '{path}' is a JPEG, which changes values: save masks as PNG or TIFF")
             if picture.format == "TIFF" and (pages := getattr(picture, "n_frames", 1)) > 1:
                 raise RequestError(f"'{path}' holds {pages} pages: save each image in a file of its own")
-            if not _loses_bits(picture):
+            if not (_loses_bits(picture) or (palette and _is_inverted(picture))):
                 return np.asarray(_plain(picture, palette=palette))
             if picture.format != "TIFF":
                 raise RequestError(f"'{path}' has colour of 16 bits, which only TIFF is read with: save it as TIFF")
@@ -134,6 +135,11 @@ def _loses_bits(picture: Image.Image) -> bool:
     stored = getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
     deep = max(stored, default=8) > 8 or ";16" in str(getattr(picture, "tile", ""))
     return deep and picture.mode not in _DEEP
+
+
+def _is_inverted(picture: Image.Image) -> bool:
+    """Whether 0 is white in the file: Pillow turns such values round, and a mask's values are its classes."""
+    return bool(getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == 0)
 
 
 def _with_tifffile(path: Path) -> NDArray[Any]:

@@ -28,8 +28,8 @@ from nestbench.datasets.open import open_dataset
 from nestbench.datasets.splits import Split
 from nestbench.errors import RequestError
 from nestbench.results.atomic import writable, write_json
-from nestbench.results.records import fingerprint, slug
-from nestbench.study.schema import DatasetSpec
+from nestbench.results.records import fingerprint
+from nestbench.study.schema import DatasetSpec, slug
 
 # Raised whenever the arrays of one source would come out otherwise.
 _FORMAT = 2
@@ -54,6 +54,11 @@ class Prepared:
     """(N, H, W), index of the class, mapped read-only."""
     instances: Labels | None
     """(N, H, W), mapped read-only; None where objects are not told apart."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of every image."""
+        return int(self.images.shape[3])
 
 
 def prepare(spec: DatasetSpec, root: Path, cache: Path, progress: Progress | None = None) -> Prepared:
@@ -94,7 +99,7 @@ def describe(prepared: Prepared, spec: DatasetSpec, split: Split) -> dict[str, A
         "name": spec.title,
         **asdict(prepared.about),
         "classes": list(prepared.classes),
-        "channels": prepared.images.shape[3],
+        "channels": prepared.channels,
         "size": spec.size,
         "subjects": len({case.subject for case in prepared.cases}),
         "counts": {side: len(ids) for side, ids in sides.items()},

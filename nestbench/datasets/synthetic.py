@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from nestbench.datasets.contract import About, Case, Sample, checked
+from nestbench.datasets.contract import About, Case, Sample
 from nestbench.datasets.microscopy import draw_picture, draw_slide
 from nestbench.study.schema import Frozen
+from nestbench.study.sentences import checked
 
 PICTURES = 4
 """Pictures of one slide."""
@@ -37,7 +38,7 @@ class Synthetic:
     channels = 1
 
     def __init__(self, _root: Path, /, **options: Any) -> None:
-        self._options = checked("synthetic", Options, options)
+        self._options = checked("data set 'synthetic'", Options, options)
 
     def cases(self) -> tuple[Case, ...]:
         """As many cases as the options say, PICTURES to a slide."""

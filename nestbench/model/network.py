@@ -38,7 +38,10 @@ class Network(nn.Module):
             part.apply(initialise)
 
     def forward(self, image: Tensor) -> dict[int, Tensor]:
-        """Logits (N, classes, H, W) of each head by its depth, for an image (N, C, H, W) of any size."""
+        """Logits (N, classes, H, W) of each head by its depth, for an image (N, C, H, W).
+
+        Any size from 2^depth pixels a side works, odd ones too.
+        """
         values = {Node(level, 0): feature for level, feature in enumerate(self.encoder(image))}
         for node in self.spec.topology.nodes:
             below, *left = self.spec.topology.parents(node)

@@ -1,10 +1,13 @@
 """What a network costs before it is trained: parameters and floating-point operations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from nestbench.errors import RequestError
 from nestbench.model.network import Network
 from nestbench.model.spec import ModelSpec
 
@@ -18,10 +21,34 @@ class Size:
 
 
 def network_size(spec: ModelSpec, image_size: int) -> Size:
-    """Count on the meta device, without memory or weights, for one image of ``image_size`` pixels a side."""
-    with torch.device("meta"), torch.no_grad():
+    """Count on the meta device, without memory or weights, for one image of ``image_size`` pixels a side.
+
+    Raises RequestError for a size that the network cannot take.
+    """
+    with _meta_pass(spec, f"an image of {image_size} x {image_size} pixels"):
         model = Network(spec).eval()
-        image = torch.empty(1, spec.in_channels, image_size, image_size)
         with FlopCounterMode(display=False) as counter:
-            model(image)
+            model(torch.empty(1, spec.in_channels, image_size, image_size))
     return Size(sum(p.numel() for p in model.parameters()), counter.get_total_flops())
+
+
+def check_training(spec: ModelSpec, image_size: int, batch: int) -> None:
+    """Pass the shapes of a training batch through the network.
+
+    Raises RequestError for a size, or a batch too small for batch norm, that it cannot train on.
+    """
+    with _meta_pass(spec, f"{batch} images of {image_size} x {image_size} pixels at once"):
+        Network(spec).train()(torch.empty(batch, spec.in_channels, image_size, image_size))
+
+
+@contextmanager
+def _meta_pass(spec: ModelSpec, what: str) -> Iterator[None]:
+    try:
+        with torch.device("meta"), torch.no_grad():
+            yield
+    except RequestError:
+        raise
+    except Exception as error:  # an encoder of anybody's may raise anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        name = f"encoder '{spec.encoder}' at depth {spec.topology.depth}"
+        raise RequestError(f"{name} cannot take {what}: {reason}") from error

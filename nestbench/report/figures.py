@@ -44,6 +44,9 @@ def accuracy_by_time(depths: pd.DataFrame, marks: Marks, depth: int) -> Figure:
             for part, face in ((own[~whole], mark.colour), (own[whole], "white")):
                 x, y = part["median_ms"], 100 * part["test"]
                 axes.plot(x, y, color=mark.colour, marker=mark.marker, ls=mark.dash, lw=1, ms=5.5, mfc=face)
+            for row in rows(own[~whole]):
+                place = row.median_ms, 100 * row.test
+                axes.annotate(row.output, place, (0, 5), textcoords="offset points", ha="center", color=mark.colour)
         _label(axes, "inference time (ms an image)", "test IoU (points)")
     _legend(figure, depths, marks, depth)
     return figure
@@ -58,18 +61,18 @@ def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int) -> Figure:
     figure = Figure(figsize=(WIDTH, 2.7 * len(encoders) + 0.5))
     grid = figure.subplots(len(encoders), 2, squeeze=False)
     for (left, right), encoder in zip(grid, encoders, strict=True):
-        here = epochs[epochs["encoder"] == encoder]
+        here = epochs[epochs["encoder"] == encoder].assign(epoch=lambda table: table["index"] + 1)
         left.set_title(fill(encoder, _TITLE), loc="left")
         for axes, column, scale in ((left, "validation_iou", 100.0), (right, "validation_loss", 1.0)):
             for model, own in groups(here, "model"):
-                _curve(axes, scale * own.pivot_table(index="index", columns="seed", values=column), marks[model])
+                _curve(axes, scale * own.pivot_table(index="epoch", columns="seed", values=column), marks[model])
         for axes, name in ((left, "validation IoU (points)"), (right, "validation loss")):
             _label(axes, "epoch", name)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         low, high, reach = _near(here, "validation_iou")
-        left.set_ylim(100 * (low - reach), 100 * (high + 0.1 * reach))
+        left.set_ylim(100 * max(low - reach, 0), 100 * min(high + 0.2 * reach, 1))
         low, high, reach = _near(here, "validation_loss")
-        right.set_ylim(low - 0.1 * reach, high + reach)
+        right.set_ylim(low - 0.2 * reach, high + reach)
     _legend(figure, epochs, marks, depth)
     return figure
 

@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from nestbench.errors import RequestError
 from nestbench.report.frames import CELL, PANEL
+from nestbench.results.reading import naming, read_json
 from nestbench.results.records import (
     Result,
     read_cases,
@@ -21,11 +20,10 @@ from nestbench.results.records import (
     read_failure,
     read_result,
     run_folder,
-    slug,
 )
 from nestbench.results.scores import case_scores
 from nestbench.study.files import read_study
-from nestbench.study.schema import Run, Study
+from nestbench.study.schema import Run, Study, slug
 
 Bytes = NDArray[np.uint8]
 CellKey = tuple[str, str, str]
@@ -49,7 +47,7 @@ class Evidence:
 
     study: Study
     text: str
-    """The study file, verbatim."""
+    """The study as run, every default written out."""
     datasets: dict[str, dict[str, Any]]
     """Description of each data set that has a finished run."""
     runs: pd.DataFrame
@@ -105,7 +103,7 @@ def gather(folder: Path) -> Evidence:
         speed=_speed(folder / "speed", study),
         overlays=overlays,
         predictions=_predictions(finished, overlays),
-        plan=_json(folder / "plan.json"),
+        plan=read_json(folder / "plan.json"),
         environments=tuple(environments[key] for key in sorted(environments)),
     )
 
@@ -131,21 +129,18 @@ def _run_row(run: Run, path: Path, result: Result | None) -> dict[str, Any]:
 
 
 def _case_rows(run: Run, path: Path, result: Result) -> pd.DataFrame:
-    with _naming(path / "cases.parquet"):
-        scores = case_scores(read_cases(path))
-    return scores.assign(**_name(run), primary=result.primary)
+    return case_scores(read_cases(path)).assign(**_name(run), primary=result.primary)
 
 
 def _epoch_rows(run: Run, path: Path) -> pd.DataFrame:
-    with _naming(path / "epochs.jsonl"):
-        return pd.DataFrame(read_epochs(path)).assign(**_name(run))
+    return pd.DataFrame(read_epochs(path)).assign(**_name(run))
 
 
 def _speed(folder: Path, study: Study) -> pd.DataFrame:
     tables = [pd.DataFrame(columns=["device", *_SPEED])]
     for path in sorted(folder.glob("*.json")):
-        content = _json(path)
-        with _naming(path):
+        content = read_json(path)
+        with naming(path):
             tables.append(pd.DataFrame(content["rows"])[_SPEED].assign(device=content["device"]))
     speed = pd.concat(tables[1:] or tables, ignore_index=True)
     wanted = {cell.key for cell in study.cells()}
@@ -154,7 +149,7 @@ def _speed(folder: Path, study: Study) -> pd.DataFrame:
 
 
 def _overlay(path: Path) -> Overlay:
-    with _naming(path), np.load(path) as file:
+    with naming(path), np.load(path) as file:
         return Overlay(tuple(str(c) for c in file["cases"]), file["images"], file["masks"])
 
 
@@ -164,30 +159,13 @@ def _predictions(finished: list[tuple[Run, Path, Result]], overlays: dict[str, O
         overlay, path = overlays.get(run.cell.dataset.title), folder / "predictions.npz"
         if overlay is None or run.cell.key in masks or not path.exists():
             continue
-        with _naming(path), np.load(path) as file:
+        with naming(path), np.load(path) as file:
             place = {str(case): index for index, case in enumerate(file["cases"])}
             masks[run.cell.key] = file["masks"][[place[case] for case in overlay.cases]]
     return masks
 
 
 def _description(path: Path) -> dict[str, Any]:
-    content = _json(path)
-    with _naming(path):
+    content = read_json(path)
+    with naming(path):
         return {key: content[key] for key in _ABOUT}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    with _naming(path):
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except KeyError as error:
-        raise RequestError(f"cannot read '{path}': it has no {error}") from error
-    except (OSError, ValueError, TypeError, BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise RequestError(f"cannot read '{path}': {reason}") from error

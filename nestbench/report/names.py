@@ -37,8 +37,8 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def spread(mean: float, deviation: float) -> str:
-    """Mean and standard deviation in points, ``83.4 ± 0.3``; the mean alone where there is no deviation."""
-    return points(mean) if math.isnan(deviation) else f"{points(mean)} ± {points(deviation)}"
+    """Mean and standard deviation in points, ``83.41 ± 0.32``; the mean alone where there is no deviation."""
+    return points(mean, 2) if math.isnan(deviation) else f"{points(mean, 2)} ± {points(deviation, 2)}"
 
 
 def probability(p: float) -> str:

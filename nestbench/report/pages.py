@@ -104,7 +104,7 @@ def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list
     yield [heading("Runs that are missing"), *_unfinished(numbers, study.depth)]
     yield [heading("Data"), *_data(evidence)]
     yield [heading("Machine and versions"), *_machine(evidence)]
-    yield [heading("The study file"), code(evidence.text)]
+    yield [heading("The study, every default written out"), code(evidence.text)]
 
 
 def _titled(name: str, blocks: list[Block]) -> list[Block]:

@@ -8,13 +8,14 @@ from matplotlib.figure import Figure
 
 from nestbench.report import figures
 from nestbench.report.blocks import Block, figure
-from nestbench.report.frames import CELL, groups
+from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence
 from nestbench.report.grids import member_grids
-from nestbench.report.names import counted, title
+from nestbench.report.names import title
 from nestbench.report.overlays import overlays
+from nestbench.report.prose import finished_seeds
 from nestbench.report.style import Mark, marks, save
-from nestbench.results.records import slug
+from nestbench.study.schema import slug
 
 
 def grid_plate(evidence: Evidence, build: Path) -> Block:
@@ -34,7 +35,7 @@ def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Ite
         drawn = figures.accuracy_by_parameters(own, _marks(evidence), evidence.study.depth)
         caption = (
             f"{dataset}: test IoU against the parameters of the trained network. Bars: ± one s.d. over seeds. "
-            f"n = {_seeds(evidence)}, {own['cases'].iloc[0]} test cases."
+            f"n = {finished_seeds(evidence)}, {own['cases'].iloc[0]} test cases."
         )
         yield _plate(drawn, build, f"parameters-{dataset}", caption)
 
@@ -46,8 +47,8 @@ def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterat
         drawn = figures.accuracy_by_time(own, _marks(evidence), evidence.study.depth)
         caption = (
             f"{dataset}: mean test IoU against the median time of an image on {device}, for each network pruned to "
-            "each of its heads. A line joins the depths of one network, L1 at its faster end; the "
-            f"hollow marker is the ensemble of all heads, not pruned. n = {_seeds(evidence)}."
+            "each of its heads. A line joins the depths of one network; the "
+            f"hollow marker is the ensemble of all heads, not pruned. n = {finished_seeds(evidence)}."
         )
         yield _plate(drawn, build, f"time-{dataset}-{device}", caption)
 
@@ -59,7 +60,8 @@ def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
         caption = (
             f"{dataset}: validation IoU and validation loss (the mean over heads) by epoch. Thick lines: mean over "
             "seeds while all of them train, with a band of ± one s.d.; thin lines: mean of the seeds that still train; "
-            f"a marker stands where a seed stopped. The first epochs may lie outside the axes. n = {_seeds(evidence)}."
+            "a marker stands where a seed stopped. The first epochs may lie outside the axes. "
+            f"n = {finished_seeds(evidence)}."
         )
         yield _plate(drawn, build, f"curves-{dataset}", caption)
 
@@ -90,9 +92,3 @@ def _plate(drawn: Figure, build: Path, name: str, caption: str) -> Block:
 
 def _marks(evidence: Evidence) -> dict[str, Mark]:
     return marks(evidence.study.models)
-
-
-def _seeds(evidence: Evidence) -> str:
-    finished = evidence.done.groupby(CELL).size()
-    low, high = int(finished.min()), int(finished.max())
-    return counted(high, "seed") if low == high else f"{low} to {high} seeds"

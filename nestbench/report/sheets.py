@@ -46,7 +46,10 @@ def members(main: pd.DataFrame, depth: int, planned: int) -> Block:
     ]
     cases = main.groupby("dataset", sort=False)["cases"].first()
     sizes = ", ".join(f"{count} test cases of {name}" for name, count in cases.items())
-    opening = f"Test scores in points: mean ± s.d. over {counted(planned, 'seed')} of the mean over test cases."
+    opening = (
+        f"Test scores in points: mean ± s.d. over {counted(planned, 'seed')} of the mean over test subjects, each the "
+        "mean of its cases."
+    )
     body = _groups(main, lambda row: _member(row, depth, planned))
     return table(columns, body, f"{opening} {_MEMBERS} n: {sizes}.")
 
@@ -107,7 +110,7 @@ def _member(row: Row, depth: int, planned: int) -> list[Cell]:
     return [
         bold(name) if row.best else name,
         bold(iou) if row.best else iou,
-        f"{points(row.low)} to {points(row.high)}",
+        NONE if pd.isna(row.low) else f"{points(row.low)} to {points(row.high)}",
         spread(row.dice, row.dice_sd),
         points(row.mean_iou),
         points(row.mean_iou_thresholds),

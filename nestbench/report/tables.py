@@ -1,5 +1,9 @@
-"""The numbers of the report: stateless functions from the evidence to tables, in shares of 0 to 1."""
+"""The numbers of the report: stateless functions from the evidence to tables, in shares of 0 to 1.
 
+A mean is over subjects, each the mean of its cases: the same mean that the tests compare.
+"""
+
+import math
 from typing import Any
 
 import pandas as pd
@@ -68,17 +72,19 @@ def unfinished(evidence: Evidence) -> pd.DataFrame:
 
 
 def _scores(cases: pd.DataFrame) -> dict[str, Any]:
-    by_seed = cases.groupby("seed")[list(METRICS)].mean()
-    low, high = bootstrap(grid(cases).to_numpy())
-    scores: dict[str, Any] = {"seeds": len(by_seed), "cases": cases["case"].nunique(), "low": low, "high": high}
+    seeds, subjects = grid(cases).shape
+    low, high = bootstrap(grid(cases).to_numpy()) if min(seeds, subjects) > 1 else (math.nan, math.nan)
+    scores: dict[str, Any] = {"seeds": seeds, "cases": cases["case"].nunique(), "low": low, "high": high}
     for metric in METRICS:
-        scores |= {metric: by_seed[metric].mean(), f"{metric}_sd": by_seed[metric].std()}
+        by_seed = grid(cases, metric).mean(axis=1)
+        scores |= {metric: by_seed.mean(), f"{metric}_sd": by_seed.std()}
     return scores
 
 
 def _by_seed(cases: pd.DataFrame, split: str) -> pd.DataFrame:
     """Mean and s.d. over seeds of each output's IoU on a split, in the columns ``split`` and ``split_sd``."""
     key = [*CELL, "output"]
-    seeds = cases[cases["split"] == split].groupby([*key, "seed"], sort=False)["iou"].mean()
+    subjects = cases[cases["split"] == split].groupby([*key, "seed", "subject"], sort=False)["iou"].mean()
+    seeds = subjects.groupby([*key, "seed"], sort=False).mean()
     both = seeds.groupby(key, sort=False).agg(["mean", "std"]).reset_index()
     return both.rename(columns={"mean": split, "std": f"{split}_sd"})

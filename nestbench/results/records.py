@@ -17,17 +17,15 @@ results/<study>/optuna.db                  made from the files above at every st
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nestbench.errors import RequestError
 from nestbench.results.atomic import replacing, write_json, write_text
-from nestbench.study.schema import Cell, Run
+from nestbench.results.reading import naming, read_json
+from nestbench.study.schema import Cell, Run, seed_label, slug
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Result:
     seconds: float
     """Wall-clock seconds of training, validation included."""
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Test scores by output (``L1``.., ``ensemble``) and metric, means over cases; empty for a search's trial."""
+    """Test scores by output (``L1``.., ``ensemble``) and metric, means over subjects; empty for a search's trial."""
     environment: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -76,11 +74,6 @@ def fingerprint(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def slug(name: str) -> str:
-    """A name as one part of a path: ``timm:resnet18`` becomes ``timm-resnet18``."""
-    return re.sub(r"[^A-Za-z0-9.+_-]", "-", name)
-
-
 def cell_folder(study: Path, cell: Cell) -> Path:
     """Folder of a cell below the study's results folder."""
     return study.joinpath(*(slug(part) for part in cell.key))
@@ -91,9 +84,14 @@ def run_folder(study: Path, run: Run) -> Path:
     return cell_folder(study, run.cell) / run.label
 
 
+def seed_folder(study: Path, cell: Cell, seed: int) -> Path:
+    """Folder of a cell's run with a reported seed."""
+    return cell_folder(study, cell) / seed_label(seed)
+
+
 def write_epochs(folder: Path, epochs: list[Epoch]) -> None:
     """Write the learning curve, one JSON object a line."""
-    write_text(folder / "epochs.jsonl", "".join(json.dumps(asdict(e)) + "\n" for e in epochs))
+    write_text(folder / "epochs.jsonl", "".join(json.dumps(asdict(e), allow_nan=False) + "\n" for e in epochs))
 
 
 def write_cases(folder: Path, cases: pd.DataFrame) -> None:
@@ -121,41 +119,31 @@ def read_result(folder: Path) -> Result | None:
     path = folder / "result.json"
     if not path.exists():
         return None
-    content = _read_json(path)
-    content.pop("hash", None)
-    try:
-        return Result(**content)
-    except TypeError as error:
-        raise RequestError(f"'{path}' is not a result of this version of nestbench; move it away") from error
+    content = read_json(path)
+    with naming(path):
+        found = content.pop("hash")
+        result = Result(**content)
+        if result.hash != found:
+            raise ValueError("its identity was changed after it was written")
+    return result
 
 
 def read_failure(folder: Path) -> str | None:
     """Why the run failed the last time, or None."""
     path = folder / "failed.json"
-    return str(_read_json(path)["reason"]) if path.exists() else None
+    with naming(path):
+        return str(read_json(path)["reason"]) if path.exists() else None
 
 
 def read_epochs(folder: Path) -> list[Epoch]:
     """The learning curve of a finished run."""
-    lines = (folder / "epochs.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Epoch(**json.loads(line)) for line in lines]
+    path = folder / "epochs.jsonl"
+    with naming(path):
+        return [Epoch(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def read_cases(folder: Path) -> pd.DataFrame:
     """The per-case counts of a finished run."""
-    return pd.read_parquet(folder / "cases.parquet")
-
-
-def trial_folders(study: Path, cell: Cell) -> Iterator[Path]:
-    """Folders of the cell's search trials, in their order."""
-    yield from sorted(cell_folder(study, cell).glob("trial-*"))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RequestError(f"cannot read '{path}': {error}") from error
-    if not isinstance(content, dict):
-        raise RequestError(f"'{path}' does not hold a JSON object")
-    return content
+    path = folder / "cases.parquet"
+    with naming(path):
+        return pd.read_parquet(path)

@@ -68,9 +68,10 @@ def case_scores(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_scores(counts: pd.DataFrame, split: str) -> dict[str, dict[str, float]]:
-    """Mean over a split's cases of each metric, by output."""
+    """Mean of each metric over a split's subjects, each the mean of its cases, by output."""
     scored = case_scores(counts[counts["split"] == split])
-    means = scored.groupby("output", sort=False)[list(METRICS)].mean()
+    subjects = scored.groupby(["output", "subject"], sort=False)[list(METRICS)].mean()
+    means = subjects.groupby("output", sort=False).mean()
     return {str(output): {m: float(row[m]) for m in METRICS} for output, row in means.iterrows()}
 
 

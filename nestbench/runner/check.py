@@ -8,15 +8,18 @@ from typing import Any
 import torch
 
 from nestbench import plugins
-from nestbench.datasets.prepared import Prepared, describe, prepare
-from nestbench.datasets.splits import split_cases
-from nestbench.machine import Plan, choose_plan
+from nestbench.datasets.prepared import describe
+from nestbench.machine import Plan
 from nestbench.model import ModelSpec, Network
 from nestbench.model.size import network_size
+from nestbench.results.owner import refuse_changed
+from nestbench.runner.data import Ready, make_job, ready_data
 from nestbench.runner.job import network_spec
-from nestbench.runner.settle import check_names
-from nestbench.study.schema import Study
-from nestbench.train import Loss, total_loss
+from nestbench.runner.queue import find_done
+from nestbench.runner.settle import check_names, choices, settle_plan
+from nestbench.runner.told import answer_of
+from nestbench.study.schema import Cell, Study
+from nestbench.train import training_step
 
 STEPS = 3
 
@@ -27,61 +30,54 @@ class Check:
 
     datasets: list[dict[str, Any]]
     networks: list[dict[str, Any]]
-    """One row a cell: parameters, FLOPs of one image, seconds of one training step."""
+    """One row a cell: parameters, FLOPs of one image, seconds of training for one epoch."""
     runs: int
     seconds: float
-    """If no run stops early: the most that training takes with one worker, evaluation and start-up not counted."""
+    """About what training takes with one worker if no run stops early; evaluation and start-up are not counted."""
 
 
-def check_study(study: Study, data: Path, cache: Path, device: str = "auto") -> Check:
+def check_study(study: Study, folder: Path, *, data: Path, cache: Path, device: str = "auto") -> Check:
     """Look up every name, prepare the data, build each network, and time a few training steps of each.
 
-    Raises RequestError for all that would stop the study before its first run.
+    Raises RequestError for all that would stop ``run_study`` with the same ``folder`` before its first run.
     """
     check_names(study, data)
-    plan = choose_plan(device)
-    ready = {spec.title: prepare(spec, data, cache) for spec in study.datasets}
-    splits = {spec.title: split_cases(ready[spec.title].cases, spec.split) for spec in study.datasets}
-    networks, seconds = [], 0.0
-    runs_a_cell = study.seeds + (study.search.trials if study.search else 0)
-    for cell in study.cells():
-        prepared = ready[cell.dataset.title]
-        spec = network_spec(cell, prepared.images.shape[-1], len(prepared.classes))
-        step = _step_seconds(spec, study, cell.dataset.size, plan)
-        networks.append(
-            dict(zip(("dataset", "encoder", "model"), cell.key, strict=True))
-            | asdict(network_size(spec, cell.dataset.size))
-            | {"step_seconds": step}
-        )
-        images = len(splits[cell.dataset.title].train)
-        seconds += step * images / study.recipe.batch * study.recipe.epochs * runs_a_cell
-    return Check(
-        [_described(ready[s.title], describe(ready[s.title], s, splits[s.title])) for s in study.datasets],
-        networks,
-        len(networks) * runs_a_cell,
-        seconds,
-    )
+    refuse_changed(study, folder)
+    plan = settle_plan(folder, device, workers=1)
+    ready = answer_of(ready_data(study, data, cache))
+    find_done(study, folder, lambda run: make_job(ready, plan, folder, run))
+    networks = [_network(cell, ready[cell.dataset.title], study, plan) for cell in study.cells()]
+    runs = study.seeds + (study.search.trials if study.search else 0)
+    seconds = sum(row["epoch_seconds"] for row in networks) * max(choices(study, "epochs")) * runs
+    return Check([_described(one) for one in ready.values()], networks, len(networks) * runs, seconds)
 
 
-def _described(prepared: Prepared, described: dict[str, Any]) -> dict[str, Any]:
+def _described(ready: Ready) -> dict[str, Any]:
     """The description without its long lists of cases."""
-    return {key: value for key, value in described.items() if key != "split"} | {"cases": len(prepared.cases)}
+    described = describe(ready.prepared, ready.spec, ready.split)
+    return {key: value for key, value in described.items() if key != "split"} | {"cases": len(ready.prepared.cases)}
+
+
+def _network(cell: Cell, ready: Ready, study: Study, plan: Plan) -> dict[str, Any]:
+    spec = network_spec(cell, ready.prepared)
+    size = asdict(network_size(spec, cell.dataset.size))
+    steps = -(-len(ready.split.train) // study.recipe.batch)
+    names = dict(zip(("dataset", "encoder", "model"), cell.key, strict=True))
+    return names | size | {"epoch_seconds": steps * _step_seconds(spec, study, cell.dataset.size, plan)}
 
 
 def _step_seconds(spec: ModelSpec, study: Study, size: int, plan: Plan) -> float:
     """Seconds of one training step of the study's batch on random images: the fastest of a few, after one more."""
     plan.enter()
-    loss, _ = plugins.find("loss", study.recipe.loss)
+    loss = plugins.find_plain("loss", study.recipe.loss)
     model = Network(spec)
     plan.place(model)
+    optimiser = torch.optim.AdamW(model.parameters(), fused=True)
     images = torch.randn(study.recipe.batch, spec.in_channels, size, size, device=plan.device)
     masks = torch.zeros(study.recipe.batch, size, size, dtype=torch.long, device=plan.device)
-    return min([_step(model, images, masks, loss, plan) for _ in range(1 + STEPS)][1:])
-
-
-def _step(model: Network, images: torch.Tensor, masks: torch.Tensor, loss: Loss, plan: Plan) -> float:
-    start = time.perf_counter()
-    value = total_loss(model, images, masks, loss, plan)
-    torch.autograd.backward(value)
-    float(value.detach())
-    return time.perf_counter() - start
+    taken = []
+    for _ in range(1 + STEPS):
+        start = time.perf_counter()
+        training_step(model, images, masks, loss, plan, optimiser)
+        taken.append(time.perf_counter() - start)
+    return min(taken[1:])

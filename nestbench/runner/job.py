@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from nestbench import plugins
+from nestbench.datasets.contract import Dataset
 from nestbench.datasets.feed import feed
 from nestbench.datasets.prepared import Prepared, reopen
 from nestbench.datasets.splits import Split
@@ -83,14 +84,14 @@ def execute(job: Job, on_epoch: OnEpoch) -> Result:
     return result
 
 
-def network_spec(cell: Cell, channels: int, classes: int) -> ModelSpec:
-    """The network of a cell for images of so many channels and masks of so many classes, background included."""
-    logits = 1 if classes == 2 else classes
-    return specify(cell.model, cell.encoder, cell.depth, cell.block, channels, logits)
+def network_spec(cell: Cell, data: Dataset | Prepared) -> ModelSpec:
+    """The network of a cell for the channels and classes of a data set; two classes are one logit."""
+    logits = 1 if len(data.classes) == 2 else len(data.classes)
+    return specify(cell.model, cell.encoder, cell.depth, cell.block, data.channels, logits)
 
 
 def _network(job: Job, data: Prepared) -> Network:
-    spec = network_spec(job.run.cell, data.images.shape[-1], len(data.classes))
+    spec = network_spec(job.run.cell, data)
     torch.manual_seed(job.run.seed)
     model = Network(spec)
     job.plan.place(model)
@@ -102,7 +103,7 @@ def _train(
 ) -> tuple[list[Epoch], str]:
     """Drive the epochs; they and the reason why they ended."""
     recipe = job.run.recipe
-    loss, _ = plugins.find("loss", recipe.loss)
+    loss = plugins.find_plain("loss", recipe.loss)
     training, validation = (feed(data, side, job.plan.device) for side in (job.split.train, job.split.validation))
     epochs, asked = [], False
     fitting = fit(model, training, validation, recipe, loss, job.run.seed, job.plan)

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 
 from nestbench.results.atomic import replacing
-from nestbench.results.records import cell_folder, read_cases, read_result, slug
+from nestbench.results.records import read_cases, read_result, seed_folder
 from nestbench.results.scores import case_scores
 from nestbench.runner.data import Ready
-from nestbench.study.schema import Study
+from nestbench.study.schema import Study, slug
 
 
 def write_overlays(folder: Path, title: str, ready: Ready, study: Study) -> None:
     """Write image and mask of the best, the median and the worst test case by mean IoU over all finished runs."""
     cells = [cell for cell in study.cells() if cell.dataset.title == title]
-    runs = [cell_folder(folder, cell) / f"seed-{seed}" for cell in cells for seed in range(study.seeds)]
+    runs = [seed_folder(folder, cell, seed) for cell in cells for seed in range(study.seeds)]
     scored = [_test_scores(run, result.primary) for run in runs if (result := read_result(run))]
     if not scored:
         return

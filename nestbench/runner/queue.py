@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nestbench.errors import RequestError
-from nestbench.results.records import Epoch, Result, cell_folder, read_result, run_folder
+from nestbench.results.records import Epoch, Result, read_result, run_folder
 from nestbench.runner.job import Job
-from nestbench.runner.search import CellSearch, finished_trials, new_store
+from nestbench.runner.search import SEARCH_SEED, CellSearch, new_store
 from nestbench.study.schema import Cell, Run, Study
+
+Finished = tuple[Run, Result]
 
 _WORDS = {
     "data": "the data set's content",
     "split": "the split",
     "plan": "device or precision",
-    "run": "the cell or the recipe",
+    "run": "the cell, the seed or the recipe",
 }
 
 
@@ -55,47 +57,65 @@ class CellQueue:
             yield Run(cell=self.search.cell, recipe=self.search.recipe, seed=self.seeds.popleft())
 
 
-def open_queues(study: Study, folder: Path, job: Callable[[Run], Job]) -> tuple[dict[Cell, CellQueue], list[Run]]:
-    """A queue for each cell, filled with what has no result on disk yet, and the seeds' runs that have one.
+@dataclass(frozen=True)
+class Done:
+    """What of a cell lies finished on disk: its search's trials and its seeds, by number."""
+
+    trials: dict[int, Finished]
+    seeds: dict[int, Finished]
+
+
+def find_done(study: Study, folder: Path, job: Callable[[Run], Job]) -> dict[Cell, Done]:
+    """What is finished of each cell.
 
     Raises RequestError for a result that this study, its data or its plan would not give.
     """
-    store, queues, done = new_store(folder), {}, []
+    found = {}
     for cell in study.cells():
+        trials = [Run(cell=cell, recipe=study.recipe, seed=SEARCH_SEED, trial=n) for n in range(_trials(study))]
+        seeds = [Run(cell=cell, recipe=study.recipe, seed=seed) for seed in range(study.seeds)]
+        both = [[_finished(study, folder, run, job) for run in runs] for runs in (trials, seeds)]
+        found[cell] = Done(*({n: one for n, one in enumerate(side) if one} for side in both))
+    return found
+
+
+def open_queues(study: Study, folder: Path, found: dict[Cell, Done]) -> dict[Cell, CellQueue]:
+    """A queue for each cell of what is not finished, and Optuna's store made anew from what is."""
+    store = new_store(folder)
+    queues = {}
+    for cell, done in found.items():
         search = CellSearch(study, cell, store)
-        tried = finished_trials(folder, cell, study.search) if study.search else {}
-        seeded = {seed: found for seed in range(study.seeds) if (found := _finished(folder, cell, seed))}
-        for run, result in (*tried.values(), *seeded.values()):
-            _refuse_other(result, job(_expected(study, cell, run)))
+        for run, result in (*done.trials.values(), *done.seeds.values()):
             search.restore(run, run_folder(folder, run), result)
-        trials = study.search.trials if study.search and len(seeded) < study.seeds else 0
-        queues[cell] = CellQueue(search, _missing(trials, tried), _missing(study.seeds, seeded))
-        done += [run for run, _ in seeded.values()]
-    return queues, done
+        # Once a seed is finished its recipe is the cell's: trials that failed before would only mix two recipes.
+        trials = 0 if done.seeds else _trials(study)
+        queues[cell] = CellQueue(search, _missing(trials, done.trials), _missing(study.seeds, done.seeds))
+    return queues
 
 
-def _finished(folder: Path, cell: Cell, seed: int) -> tuple[Run, Result] | None:
-    result = read_result(cell_folder(folder, cell) / f"seed-{seed}")
-    return (Run.model_validate(result.identity["run"]), result) if result else None
+def _trials(study: Study) -> int:
+    return study.search.trials if study.search else 0
 
 
-def _expected(study: Study, cell: Cell, found: Run) -> Run:
-    """The run that this study would make in place of a finished one; only what was searched is taken from that."""
-    searched = study.search.space if study.search else ()
-    recipe = study.recipe.model_copy(update={key: getattr(found.recipe, key) for key in searched})
-    return found.model_copy(update={"cell": cell, "recipe": recipe})
-
-
-def _missing(count: int, found: dict[int, tuple[Run, Result]]) -> deque[int]:
+def _missing(count: int, found: dict[int, Finished]) -> deque[int]:
     return deque(number for number in range(count) if number not in found)
 
 
-def _refuse_other(result: Result, job: Job) -> None:
+def _finished(study: Study, folder: Path, run: Run, job: Callable[[Run], Job]) -> Finished | None:
+    """The run as it was made, with its result, where it is finished and is what this study would make."""
+    result = read_result(run_folder(folder, run))
+    if result is None:
+        return None
+    made = Run.model_validate(result.identity["run"])
+    searched = study.search.space if study.search else ()
+    recipe = run.recipe.model_copy(update={key: getattr(made.recipe, key) for key in searched})
+    expected = job(run.model_copy(update={"recipe": recipe}))
     # A key that a later version adds to the recipe has its default in older results: those stay true.
-    found = result.identity | {"run": Run.model_validate(result.identity["run"]).model_dump(mode="json")}
-    changed = [_WORDS[key] for key, value in job.identity.items() if found.get(key) != value]
+    identity = result.identity | {"run": made.model_dump(mode="json")}
+    changed = [_WORDS[key] for key, value in expected.identity.items() if identity.get(key) != value]
     if changed:
         raise RequestError(
-            f"the finished result of {job.run} was made with another state of {', '.join(changed)}; "
+            f"the finished result of {run} was made with another state of {', '.join(changed)}; "
             "give the study a new name, or move its results away"
         )
+    return made, result

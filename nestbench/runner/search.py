@@ -11,9 +11,10 @@ from typing import Any, get_args
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
+from sqlalchemy import URL
 
-from nestbench.results.records import Epoch, Result, read_epochs, read_result, run_folder
-from nestbench.study.schema import Cell, Recipe, Run, Search, Span, Study
+from nestbench.results.records import Epoch, Result, read_epochs
+from nestbench.study.schema import Cell, Recipe, Run, Span, Study
 
 SEARCH_SEED = 1_000_000
 """Seed of a search's runs: none of the seeds that are reported."""
@@ -34,6 +35,7 @@ class CellSearch:
         )
         self._trials: dict[Run, optuna.trial.Trial] = {}
         self._values: dict[int, tuple[float, Recipe]] = {}
+        self._decided = None if study.search else study.recipe
 
     def restore(self, run: Run, folder: Path, result: Result) -> None:
         """Enter a finished run into Optuna's store."""
@@ -83,9 +85,13 @@ class CellSearch:
 
     @property
     def best(self) -> Recipe | None:
-        """The recipe of the best finished trial; without a search the study's own; None where every trial failed."""
-        if self._search is None:
-            return self.recipe
+        """What the seeds are trained with; None where every trial failed.
+
+        That is what finished seeds were trained with, else the best finished trial's recipe; without a search it is
+        the study's own.
+        """
+        if self._decided is not None:
+            return self._decided
         return max(self._values.values(), key=lambda v: v[0])[1] if self._values else None
 
     @property
@@ -103,7 +109,9 @@ class CellSearch:
         self._trials[run] = trial
 
     def _remember(self, run: Run, result: Result) -> None:
-        if run.trial is not None and result.stopped != "stopper":
+        if run.trial is None:
+            self._decided = run.recipe
+        elif result.stopped != "stopper":
             self._values[run.trial] = (result.validation, run.recipe)
 
 
@@ -111,18 +119,7 @@ def new_store(folder: Path) -> optuna.storages.BaseStorage:
     """An empty SQLite store in the study's folder, to be filled from the results on disk."""
     path = folder / "optuna.db"
     path.unlink(missing_ok=True)
-    return optuna.storages.RDBStorage(f"sqlite:///{path}")
-
-
-def finished_trials(folder: Path, cell: Cell, search: Search) -> dict[int, tuple[Run, Result]]:
-    """The search's trials that have a result on disk, by number."""
-    found = {}
-    for number in range(search.trials):
-        probe = Run(cell=cell, recipe=Recipe(), seed=SEARCH_SEED, trial=number)
-        result = read_result(run_folder(folder, probe))
-        if result is not None:
-            found[number] = (Run.model_validate(result.identity["run"]), result)
-    return found
+    return optuna.storages.RDBStorage(URL.create("sqlite", database=str(path)).render_as_string())
 
 
 def _stopper(study: Study) -> optuna.pruners.BasePruner:

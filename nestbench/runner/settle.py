@@ -1,67 +1,83 @@
-"""What is settled before any training: names, the machine's plan, and that old results belong to this study."""
+"""What is settled before any training: names, sizes, the machine's plan, and whose results lie in the folder."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from nestbench import plugins
 from nestbench.datasets.open import open_dataset
 from nestbench.errors import RequestError
 from nestbench.machine import Plan, choose_plan
-from nestbench.model.build import count_parameters
+from nestbench.model.size import check_training
 from nestbench.results.atomic import writable, write_json, write_text
+from nestbench.results.reading import naming, read_json
 from nestbench.runner.job import network_spec
-from nestbench.study.files import differences, dump_study, read_study
-from nestbench.study.schema import Search, Study
+from nestbench.study.files import dump_study
+from nestbench.study.schema import Study
 
 
 def check_names(study: Study, root: Path) -> None:
-    """Look up every name of the study and build every network without memory.
+    """Look up every name of the study, and pass a batch through every network without memory or weights.
 
-    Raises RequestError for a name that does not exist and for a depth that an encoder cannot give.
+    Raises RequestError for a name that does not exist, a depth that an encoder cannot give, and a size or batch that
+    a network cannot take.
     """
-    for loss in _losses(study):
-        plugins.find("loss", loss)
+    for loss in choices(study, "loss"):
+        plugins.find_plain("loss", str(loss))
     opened = {spec.title: open_dataset(spec, root) for spec in study.datasets}
+    batch = int(min(choices(study, "batch")))
     for cell in study.cells():
-        data = opened[cell.dataset.title]
-        count_parameters(network_spec(cell, data.channels, len(data.classes)))
-
-
-def settle_study(study: Study, folder: Path) -> None:
-    """Make the results folder the study's own.
-
-    Raises RequestError where it cannot be written to, and where results of a study that differs lie in it.
-    """
-    writable(folder)
-    path = folder / "study.yaml"
-    if path.exists():
-        changed = differences(read_study(path), study)
-        if changed:
-            raise RequestError(
-                f"the results in '{folder}' belong to another study: {'; '.join(changed)}; "
-                "give the new study a name of its own, or move the folder away"
-            )
-    write_text(path, dump_study(study))
+        check_training(network_spec(cell, opened[cell.dataset.title]), cell.dataset.size, batch)
 
 
 def settle_plan(folder: Path, device: str, workers: int) -> Plan:
-    """The plan that the study began with, or the one that suits this machine; threads are shared among workers.
+    """The plan that the study began with, threads included, or else the one that suits this machine.
 
+    The number of threads changes the last digits of a sum, so a study keeps the one that it began with.
     Raises RequestError where the study began on another device than is asked for or is here.
     """
     path = folder / "plan.json"
     if not path.exists():
-        plan = choose_plan(device, workers)
-        write_json(path, asdict(plan))
-        return plan
-    kept = Plan(**json.loads(path.read_text(encoding="utf-8")))
+        return choose_plan(device, workers)
+    with naming(path):
+        kept = Plan(**read_json(path))
     if device not in ("auto", kept.device):
         raise RequestError(f"the study in '{folder}' began on device '{kept.device}': '{device}' cannot go on with it")
-    return replace(kept, threads=choose_plan(kept.device, workers).threads)
+    choose_plan(kept.device)
+    return kept
 
 
-def _losses(study: Study) -> Sequence[str]:
-    searched = study.search.space.get("loss", []) if isinstance(study.search, Search) else []
-    return [study.recipe.loss, *(str(loss) for loss in searched)] if isinstance(searched, list) else [study.recipe.loss]
+def write_settled(study: Study, plan: Plan, folder: Path) -> None:
+    """Write down the study and its plan, once it is known that it will run."""
+    write_text(folder / "study.yaml", dump_study(study))
+    write_json(folder / "plan.json", asdict(plan))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the study's folder; the system lets go of it when its holder dies.
+
+    Raises RequestError that names host and process where another one holds it, and where it cannot be written to.
+    """
+    writable(folder)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise RequestError(f"the study in '{folder}' is being run already, by {file.read()}") from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on host '{socket.gethostname()}'")
+        file.flush()
+        yield
+
+
+def choices(study: Study, key: str) -> list[Any]:
+    """Every value that a key of the recipe may take, the ends of a searched range among them."""
+    span = study.search.space.get(key, []) if study.search else []
+    return [getattr(study.recipe, key), *(span if isinstance(span, list) else (span.low, span.high))]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import optuna
 
-from nestbench.machine import Plan
+from nestbench.results.owner import refuse_changed
 from nestbench.results.records import run_folder, write_failure
-from nestbench.runner.data import Ready, ready_data
+from nestbench.runner.data import make_job, ready_data, write_data
 from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Started
 from nestbench.runner.job import Job
 from nestbench.runner.overlays import write_overlays
-from nestbench.runner.queue import CellQueue, open_queues
-from nestbench.runner.settle import check_names, settle_plan, settle_study
+from nestbench.runner.queue import CellQueue, find_done, open_queues
+from nestbench.runner.settle import alone, check_names, settle_plan, write_settled
 from nestbench.runner.timing import time_networks
 from nestbench.runner.workers import Began, Message, Reported, Workers, open_workers
 from nestbench.study.schema import Cell, Run, Study
@@ -31,31 +31,40 @@ def run_study(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_names(study, data)
-    settle_study(study, folder)
+    with alone(folder):
+        yield from _run(study, folder, data, cache, workers, device)
+
+
+def _run(study: Study, folder: Path, data: Path, cache: Path, workers: int, device: str) -> Iterator[Event]:
+    """Check everything first, then write: a request that is refused leaves the results as they were."""
+    refuse_changed(study, folder)
     plan = settle_plan(folder, device, workers)
-    ready = yield from ready_data(study, folder, data, cache)
-    job = partial(_job, ready, plan, folder)
-    queues, done = open_queues(study, folder, job)
+    ready = yield from ready_data(study, data, cache)
+    job = partial(make_job, ready, plan, folder)
+    found = find_done(study, folder, job)
+    write_settled(study, plan, folder)
+    write_data(ready, folder)
+    queues = open_queues(study, folder, found)
     waiting = [Run(cell=c, recipe=study.recipe, seed=s) for c, queue in queues.items() for s in queue.seeds]
+    done = [run for one in found.values() for run, _ in one.seeds.values()]
     yield Planned(tuple(waiting), tuple(done), sum(len(queue.trials) for queue in queues.values()))
     if waiting:
         with open_workers(workers) as crew:
-            for event in _work(queues, crew, job):
-                if isinstance(event, Failed):
-                    write_failure(run_folder(folder, event.run), event.reason)
-                yield event
+            yield from _work(queues, crew, job, folder)
     for title, one in ready.items():
         write_overlays(folder, title, one, study)
     yield from time_networks(study, folder, ready, plan)
 
 
-def _job(ready: dict[str, Ready], plan: Plan, folder: Path, run: Run) -> Job:
-    one = ready[run.cell.dataset.title]
-    return Job(run, one.prepared.folder, one.prepared.content, one.split, plan, folder)
+def _work(queues: Queues, crew: Workers, job: "partial[Job]", folder: Path) -> Iterator[Event]:
+    """Keep every process busy until nothing waits and nothing is in flight; put down why runs failed."""
+    for event in _events(queues, crew, job):
+        if isinstance(event, Failed):
+            write_failure(run_folder(folder, event.run), event.reason)
+        yield event
 
 
-def _work(queues: Queues, crew: Workers, job: "partial[Job]") -> Iterator[Event]:
-    """Keep every process busy until nothing waits and nothing is in flight."""
+def _events(queues: Queues, crew: Workers, job: "partial[Job]") -> Iterator[Event]:
     while True:
         while crew.free and (run := _next(queues)) is not None:
             crew.start(job(run))

@@ -1,22 +1,23 @@
 """Which networks of a study are timed, and the file that says how fast they are here."""
 
-import json
 from collections.abc import Callable, Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from nestbench.errors import RequestError
 from nestbench.machine import Plan, cores, device_name
 from nestbench.model import ModelSpec
 from nestbench.model.size import network_size
 from nestbench.results.atomic import write_json
-from nestbench.results.records import slug
+from nestbench.results.reading import read_json
+from nestbench.results.records import fingerprint
 from nestbench.runner.data import Ready
 from nestbench.runner.events import Timing
 from nestbench.runner.job import network_spec
 from nestbench.runner.told import told
 from nestbench.speed import measure
-from nestbench.study.schema import Study
+from nestbench.study.schema import Study, slug
 
 Row = dict[str, Any]
 Wanted = tuple[Row, ModelSpec]
@@ -29,11 +30,9 @@ def time_networks(study: Study, folder: Path, ready: dict[str, Ready], plan: Pla
     """Build and time every pruned depth of every member, where this machine has not done so for this study yet."""
     path = folder / "speed" / f"{slug(device_name(plan.device).lower())}.json"
     wanted = _wanted(study, ready)
-    if path.exists() and [_key(row) for row in json.loads(path.read_text())["rows"]] == [
-        _key(row) for row, _ in wanted
-    ]:
-        return
     whole = replace(plan, threads=cores())
+    if _known(path) == [(row, asdict(whole)) for row, _ in wanted]:
+        return
 
     def work(say: Callable[[Timing], None]) -> list[Row]:
         return _rows(wanted, ready, whole, say)
@@ -56,7 +55,7 @@ def _dataset_rows(wanted: list[Wanted], ready: Ready, plan: Plan, say: Callable[
     distinct = list(dict.fromkeys(spec for _, spec in wanted))
     timings = measure(distinct, size, BATCH, plan, ROUNDS, lambda done: say(Timing(done, ROUNDS)))
     taken = dict(zip(distinct, timings, strict=True))
-    return [row | asdict(network_size(spec, size)) | {"batch": BATCH} | asdict(taken[spec]) for row, spec in wanted]
+    return [row | asdict(network_size(spec, size)) | asdict(taken[spec]) for row, spec in wanted]
 
 
 def _wanted(study: Study, ready: dict[str, Ready]) -> list[Wanted]:
@@ -64,15 +63,26 @@ def _wanted(study: Study, ready: dict[str, Ready]) -> list[Wanted]:
     found = []
     for cell in study.cells():
         data = ready[cell.dataset.title].prepared
-        spec = network_spec(cell, data.images.shape[-1], len(data.classes))
-        base = dict(zip(("dataset", "encoder", "model"), cell.key, strict=True))
-        for depth in spec.topology.heads:
-            pruned = replace(spec, topology=spec.topology.prune(depth))
-            found.append((base | {"output": f"L{depth}", "depth": depth}, pruned))
-        if spec.topology.deep_supervision:
-            found.append((base | {"output": "all", "depth": spec.topology.depth}, spec))
+        spec = network_spec(cell, data)
+        heads = [(f"L{d}", replace(spec, topology=spec.topology.prune(d))) for d in spec.topology.heads]
+        whole = [("all", spec)] if spec.topology.deep_supervision else []
+        for output, network in (*heads, *whole):
+            row = dict(zip(("dataset", "encoder", "model"), cell.key, strict=True)) | {
+                "output": output,
+                "depth": network.topology.depth,
+                "size": cell.dataset.size,
+                "batch": BATCH,
+                "network": fingerprint(network.to_json()),
+            }
+            found.append((row, network))
     return found
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    return tuple(row[part] for part in ("dataset", "encoder", "model", "output", "depth"))
+def _known(path: Path) -> list[tuple[Row, Row]]:
+    """What was timed before, and under which plan; nothing where the file is missing or damaged: it is made again."""
+    keys = ("dataset", "encoder", "model", "output", "depth", "size", "batch", "network")
+    try:
+        content = read_json(path)
+        return [({key: row[key] for key in keys}, content["plan"]) for row in content["rows"]]
+    except (RequestError, KeyError, TypeError):
+        return []

@@ -2,9 +2,9 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -150,6 +150,10 @@ def _ended(run: Run, done: "Future[Result]") -> Ended:
         return Ended(run, done.result())
     if isinstance(error, NestbenchError):
         return Ended(run, None, str(error))
-    last = traceback.extract_tb(error.__traceback__)[-1:] if error.__traceback__ else []
-    where = f" ({last[0].filename.rpartition('/')[2]}:{last[0].lineno})" if last else ""
-    return Ended(run, None, f"{type(error).__name__}: {error}{where}".splitlines()[0])
+    return Ended(run, None, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}{_place(error)}")
+
+
+def _place(error: BaseException) -> str:
+    """Where in the worker an error arose: a process pool sends its traceback as the text of the cause."""
+    found = re.findall(r'File ".*?([^"/]+)", line (\d+)', str(error.__cause__ or ""))
+    return f" ({found[-1][0]}:{found[-1][1]})" if found else ""

@@ -1,17 +1,30 @@
 """Reading a study file, and telling two studies apart."""
 
-from difflib import get_close_matches
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from nestbench.errors import RequestError
-from nestbench.study.schema import DatasetSpec, Recipe, Search, Study
+from nestbench.study.schema import Study
+from nestbench.study.sentences import checked, shown
 
 # Keys that only add or remove cells and runs, or are words for the reader: finished results stay true.
 _GROWS = ("question", "datasets", "encoders", "models", "seeds")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that is given twice is an error, not silently its last value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"the key '{key.value}' is given twice"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def read_study(path: Path) -> Study:
@@ -25,15 +38,12 @@ def read_study(path: Path) -> Study:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise RequestError(f"cannot read the study file '{path}': {reason}") from error
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise RequestError(f"'{path}' is not YAML{_place(error)}") from error
     if not isinstance(content, dict):
         raise RequestError(f"'{path}' is not a study: it must hold keys such as 'name' and 'datasets'")
-    try:
-        study = Study.model_validate(content)
-    except ValidationError as error:
-        raise RequestError(f"'{path}': {sentence(error, Study)}") from error
+    study = checked(f"'{path}'", Study, content)
     study.check_models()
     return study
 
@@ -58,31 +68,6 @@ def differences(old: Study, new: Study) -> list[str]:
     return found
 
 
-def sentence(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first of pydantic's complaints as one sentence: where, what, and the nearest key that exists."""
-    # A misspelt key is missing under its right name too; the misspelling says more.
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in first["loc"] if str(part).isidentifier() or isinstance(part, int))
-    if first["type"] == "extra_forbidden":
-        key = str(first["loc"][-1])
-        keys = _keys_at(first["loc"], model)
-        near = get_close_matches(key, keys, n=1, cutoff=0.4)
-        guess = f"; did you mean '{near[0]}'?" if near else ""
-        return f"unknown key '{where}'{guess} (allowed: {', '.join(keys)})"
-    if first["type"] == "missing":
-        return f"the key '{where}' is missing"
-    if first["type"] == "value_error":
-        return f"{where}: {first['ctx']['error']}" if where else str(first["ctx"]["error"])
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{where} is {_shown(first['input'])}, but {message}"
-
-
-def _keys_at(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
-    inner: dict[str, type[BaseModel]] = {"recipe": Recipe, "search": Search, "datasets": DatasetSpec}
-    head = str(location[0]) if len(location) > 1 else ""
-    return list(inner.get(head, model).model_fields)
-
-
 def _changes(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted(old.keys() | new.keys())
@@ -91,12 +76,7 @@ def _changes(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
 
 
 def _phrase(where: str, old: Any, new: Any) -> str:
-    return f"{where} was {_shown(old)} and is now {_shown(new)}"
-
-
-def _shown(value: Any) -> str:
-    text = "not given" if value is None else repr(value)
-    return text if len(text) < 60 else f"{text[:56]}..."
+    return f"{where} was {shown(old)} and is now {shown(new)}"
 
 
 def _place(error: yaml.YAMLError) -> str:

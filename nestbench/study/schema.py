@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nestbench.topology import MAX_DEPTH, topology
+from nestbench.topology import MAX_DEPTH, MEMBERS, parse, topology
 
 Block = Literal["modern", "paper"]
 Schedule = Literal["constant", "cosine"]
@@ -16,19 +16,41 @@ Sampler = Literal["tpe", "random"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def slug(name: str) -> str:
+    """A name as one part of a path: ``timm:resnet18`` becomes ``timm-resnet18``."""
+    return re.sub(r"[^A-Za-z0-9.+_-]", "-", name)
+
+
+def seed_label(seed: int) -> str:
+    """What a run with a reported seed is called within its cell."""
+    return f"seed-{seed}"
+
+
+def _as_folder(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(f"'{name}' must be letters, digits, '.', '_' and '-': results are kept in a folder of it")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(_as_folder)]
+
+
 class Frozen(BaseModel):
     """Data that nobody changes and in which a misspelt key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DatasetSpec(Frozen):
     """One data set of a study. Keys beyond these are options of the data set's own reader."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     name: str
-    label: str = ""
+    label: FolderName | Literal[""] = ""
     """What results and report call it; needed where one data set is used twice."""
     size: int = Field(default=96, ge=16, le=4096)
     """Pixels a side that each image is resized to."""
@@ -93,24 +115,27 @@ class Search(Frozen):
 
     @field_validator("space")
     @classmethod
-    def _only_the_recipe_is_searched(cls, space: dict[str, Any]) -> dict[str, Any]:
-        for key in space:
-            if key not in Recipe.model_fields:
-                raise ValueError(f"'{key}' is not a key of the recipe (allowed: {', '.join(Recipe.model_fields)})")
-        return space
+    def _every_choice_makes_a_recipe(cls, space: dict[str, Any]) -> dict[str, Any]:
+        return {key: _checked(key, choices) for key, choices in space.items()}
 
-    @model_validator(mode="after")
-    def _every_choice_makes_a_recipe(self) -> "Search":
-        for key, choices in self.space.items():
-            for value in (choices.low, choices.high) if isinstance(choices, Span) else choices:
-                Recipe.model_validate({key: value})
-        return self
+
+def _checked(key: str, choices: Span | list[Any]) -> Span | list[Any]:
+    """What a key of the recipe may be searched over; each choice as the recipe would hold it (1e-3 is a number)."""
+    if key not in Recipe.model_fields:
+        raise ValueError(f"'{key}' is not a key of the recipe (allowed: {', '.join(Recipe.model_fields)})")
+    if not isinstance(choices, Span):
+        return [getattr(Recipe.model_validate({key: choice}), key) for choice in choices]
+    if Recipe.model_fields[key].annotation not in (int, float):
+        raise ValueError(f"'{key}' is not a number: it is searched over a list of choices, not from low to high")
+    for end in (choices.low, choices.high):
+        Recipe.model_validate({key: end})
+    return choices
 
 
 class Study(Frozen):
     """A whole question: which of these networks, on these encoders, for these data sets?"""
 
-    name: str
+    name: FolderName
     question: str = "Does nesting help, or only the parameters that come with it?"
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
     encoders: tuple[str, ...] = Field(default=("timm:resnet18",), min_length=1)
@@ -123,21 +148,21 @@ class Study(Frozen):
     search: Search | None = None
     seeds: int = Field(default=3, ge=1)
 
-    @field_validator("name")
-    @classmethod
-    def _name_is_a_folder(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise ValueError(f"'{name}' must be letters, digits, '.', '_' and '-': results are kept in a folder of it")
-        return name
-
     @model_validator(mode="after")
     def _each_thing_once(self) -> "Study":
         named = {"datasets": [d.title for d in self.datasets], "encoders": self.encoders, "models": self.models}
         for key, names in named.items():
-            twice = sorted({n for n in names if list(names).count(n) > 1})
+            folders = [slug(name) for name in names]
+            twice = [name for name, folder in zip(names, folders, strict=True) if folders.count(folder) > 1]
             if twice:
                 hint = " (give one of them a label)" if key == "datasets" else ""
                 raise ValueError(f"{key} has '{twice[0]}' twice{hint}")
+        members = [parse(model, self.depth) for model in self.models if model.partition(":")[0] in MEMBERS]
+        same = [f"'{member}' at depth {depth}" for member, depth in members if members.count((member, depth)) > 1]
+        if same:
+            raise ValueError(f"models has {same[0]} twice")
+        if "speed" in named["datasets"]:
+            raise ValueError("a data set cannot be called 'speed': that folder holds the timings")
         return self
 
     def cells(self) -> Iterator["Cell"]:
@@ -183,7 +208,7 @@ class Run(Frozen):
     @property
     def label(self) -> str:
         """Name within the cell: ``seed-0`` or ``trial-003``."""
-        return f"seed-{self.seed}" if self.trial is None else f"trial-{self.trial:03d}"
+        return seed_label(self.seed) if self.trial is None else f"trial-{self.trial:03d}"
 
     def __str__(self) -> str:
         return f"{self.cell} / {self.label}"

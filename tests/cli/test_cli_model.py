@@ -68,3 +68,20 @@ def test_people_see_the_grid_and_what_pruning_removes(capsys: pytest.CaptureFixt
 def test_a_depth_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(["model", "show", "unet", "--depth", "9"]) == 2
     assert "depth 9" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--size", "0"], "0 is not in the range"),
+        (["--size", "8"], "encoder 'plain' at depth 4 cannot take an image of 8 x 8 pixels"),
+        (["--encoder", "timm:vit_tiny_patch16_224"], "cannot take an image of 96 x 96 pixels"),
+    ],
+)
+def test_a_size_that_a_network_cannot_take_is_refused(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(["model", "show", "unet", *options]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert words in said

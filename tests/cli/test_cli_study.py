@@ -11,6 +11,7 @@ from nestbench.runner.events import Event, Failed, Finished, Planned, Started
 from nestbench.study.schema import Run
 
 MakeResult = Callable[..., Result]
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_check_says_what_would_be_run(
     assert content["datasets"][0]["cases"] == 40
     assert answer(command) == 0
     said = capsys.readouterr().out
-    assert "4 runs, at most" in said
+    assert "4 runs, about" in said
     assert not (tmp_path / "results").exists()
 
 
@@ -161,3 +162,26 @@ def test_a_wrong_study_file_is_refused_in_one_sentence(
 def test_an_unknown_device_is_refused(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(["study", "run", str(study_file), "--device", "cude"]) == 2
     assert "did you mean 'cuda'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["study", "status"], ["report", "build"]])
+def test_a_file_that_differs_from_the_results_is_refused(
+    command: list[str], study_file: Path, runs: list[Run], result: MakeResult, asked: object, capsys: Capture
+) -> None:
+    folder = Path("results/small")
+    write_result(run_folder(folder, runs[0]), result(0.7))
+    (folder / "study.yaml").write_text(study_file.read_text() + "\nblock: paper\n")
+    assert answer([*command, str(study_file)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "belong to another study: block was 'paper' and is now 'modern'" in said
+
+
+@pytest.mark.parametrize("command", [["study", "run"], ["report", "build"]])
+def test_a_folder_in_place_of_the_report_is_refused_at_once(
+    command: list[str], study_file: Path, asked: dict[str, Any], capsys: Capture
+) -> None:
+    Path("there").mkdir()
+    assert answer([*command, str(study_file), "--out", "there"]) == 2
+    assert "--out 'there' is a folder: name a file in it, such as 'there/small.pdf'" in capsys.readouterr().err
+    assert "run" not in asked

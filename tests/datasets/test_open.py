@@ -39,7 +39,7 @@ def test_an_unknown_data_set_answers_with_the_nearest(tmp_path: Path):
 
 
 def test_a_variant_is_refused(tmp_path: Path):
-    with pytest.raises(RequestError, match="'nuclei:small': a data set has no variants; write 'nuclei'"):
+    with pytest.raises(RequestError, match="dataset 'nuclei:small' has no variants: write 'nuclei'"):
         open_dataset(DatasetSpec(name="nuclei:small"), tmp_path)
 
 

@@ -167,3 +167,10 @@ def test_a_damaged_file_is_named(tmp_path: Path, suffix: str, read):
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(RequestError, match=r"cannot read '.*a\.png': No such file"):
         read_image(tmp_path / "a.png", 1)
+
+
+def test_a_mask_in_which_0_is_white_keeps_its_values(tmp_path: Path):
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:5, 2:5] = 255
+    tifffile.imwrite(tmp_path / "a.tif", mask, photometric="miniswhite")
+    assert (read_values(tmp_path / "a.tif") == mask).all()

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,37 @@ def test_the_main_table_says_what_the_results_say(numbers: Tables, results: Path
 def test_the_interval_holds_the_mean(numbers: Tables) -> None:
     main = numbers["members"]
     assert ((main["low"] < main["iou"]) & (main["iou"] < main["high"])).all()
+
+
+def unequal_subjects() -> pd.DataFrame:
+    """U-Net wins on the hundred cases of one subject, UNet++ on each of twenty subjects with one case."""
+    rows = []
+    for seed in range(3):
+        for number in range(120):
+            subject = 0 if number < 100 else number
+            iou = {"unet": 0.9, "unet++": 0.7} if number < 100 else {"unet": 0.5, "unet++": 0.8}
+            noise = 0.001 * ((number * 7 + seed * 3) % 5)
+            for model, value in iou.items():
+                names = {"dataset": "d", "encoder": "e", "model": model, "seed": seed, "case": number}
+                rows.append(names | {"subject": subject} | dict.fromkeys(METRICS, value + noise * (model == "unet")))
+    return pd.DataFrame(rows)
+
+
+def test_the_mean_that_ranks_is_the_mean_that_is_tested(make_evidence: Make) -> None:
+    cases = unequal_subjects()
+    evidence = replace(
+        make_evidence(models=("unet", "unet++"), seeds=3),
+        cases=cases.assign(split="test", output="L4", primary="L4"),
+    )
+    main = members(evidence, compare_members(cases)).set_index("model")
+    assert main.loc["unet++", "iou"] > main.loc["unet", "iou"]
+    assert main.loc["unet++", "verdict"] == "better"
+    assert main.loc["unet++", "best"]
+    assert ((main["low"] < main["iou"]) & (main["iou"] < main["high"])).all()
+
+
+def test_without_a_second_seed_there_is_no_interval(make_evidence: Make) -> None:
+    assert main_table(make_evidence(models=("unet",), seeds=1))["low"].isna().all()
 
 
 def test_verdicts_are_against_unet_which_has_none(numbers: Tables) -> None:

@@ -10,17 +10,17 @@ from nestbench.results.records import (
     Epoch,
     Result,
     fingerprint,
+    read_cases,
     read_epochs,
     read_failure,
     read_result,
     run_folder,
-    slug,
     write_epochs,
     write_failure,
     write_result,
 )
 from nestbench.results.running import read_mark, running
-from nestbench.study.schema import Cell, DatasetSpec, Recipe, Run
+from nestbench.study.schema import Cell, DatasetSpec, Recipe, Run, slug
 
 RESULT = Result({"run": 1}, "L4", 0.8, 3, 7, "patience", 100, 1.5, {"L4": {"iou": 0.7}}, {"python": "3"})
 EPOCH = Epoch(0, 1.0, 0.9, 0.5, True, 0.1)
@@ -39,6 +39,22 @@ def test_a_result_removes_the_failure_before_it(tmp_path):
     assert read_result(tmp_path) is None
     write_result(tmp_path, RESULT)
     assert read_failure(tmp_path) is None
+
+
+def test_a_result_whose_identity_was_changed_is_refused(tmp_path):
+    write_result(tmp_path, RESULT)
+    path = tmp_path / "result.json"
+    path.write_text(path.read_text().replace('"run": 1', '"run": 2'))
+    with pytest.raises(RequestError, match=r"result.json': its identity was changed"):
+        read_result(tmp_path)
+
+
+def test_a_damaged_curve_or_table_is_named(tmp_path):
+    (tmp_path / "epochs.jsonl").write_text("{")
+    (tmp_path / "cases.parquet").write_text("{")
+    for read, name in ((read_epochs, "epochs.jsonl"), (read_cases, "cases.parquet")):
+        with pytest.raises(RequestError, match=f"cannot read '.*{name}'"):
+            read(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}'])

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from nestbench.datasets.splits import Split
@@ -5,7 +7,7 @@ from nestbench.errors import RequestError
 from nestbench.machine import Plan
 from nestbench.results.records import Epoch, Result, run_folder, write_epochs, write_result
 from nestbench.runner.job import Job
-from nestbench.runner.queue import open_queues
+from nestbench.runner.queue import find_done, open_queues
 from nestbench.runner.search import SEARCH_SEED
 from nestbench.study.schema import Study
 
@@ -40,9 +42,10 @@ def finish(folder, run, validation=0.5, stopped="patience"):
     return result
 
 
-def opened(folder, asked):
-    queues, done = open_queues(asked, folder, job_in(folder))
-    return list(queues.values()), done
+def opened(folder, asked, content="content"):
+    found = find_done(asked, folder, job_in(folder, content))
+    done = [run for one in found.values() for run, _ in one.seeds.values()]
+    return list(open_queues(asked, folder, found).values()), done
 
 
 def drain(folder, queue, stop_after=None, value=lambda run: run.recipe.learning_rate):
@@ -157,11 +160,35 @@ def test_a_reported_seed_is_never_stopped(tmp_path):
 
 def test_a_result_made_by_another_recipe_is_refused(tmp_path):
     drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
-    with pytest.raises(RequestError, match="made with another state of the cell or the recipe;"):
+    with pytest.raises(RequestError, match="made with another state of the cell, the seed or the recipe;"):
         opened(tmp_path, study(recipe={"batch": 3}))
 
 
 def test_a_result_made_from_other_data_is_refused(tmp_path):
     drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
     with pytest.raises(RequestError, match="made with another state of the data set's content"):
-        open_queues(study(), tmp_path, job_in(tmp_path, content="other"))
+        opened(tmp_path, study(), content="other")
+
+
+def test_a_result_copied_to_another_seeds_place_is_refused(tmp_path):
+    queue = opened_first(tmp_path, study())
+    (first,) = drain(tmp_path, queue, stop_after=1)
+    shutil.copytree(run_folder(tmp_path, first), run_folder(tmp_path, queue.next()))
+    with pytest.raises(RequestError, match="seed-1 was made with another state of the cell, the seed or the recipe;"):
+        opened(tmp_path, study())
+
+
+def test_a_trial_that_failed_is_not_tried_again_once_a_seed_is_finished(tmp_path):
+    queue = opened_first(tmp_path, searched(2))
+    queue.close(queue.next(), None)
+    trial, seed = drain(tmp_path, queue, stop_after=2)
+    assert (trial.trial, seed.trial) == (1, None)
+    (other,) = drain(tmp_path, opened_first(tmp_path, searched(2)))
+    assert (other.seed, other.recipe) == (1, seed.recipe)
+
+
+def test_choices_that_yaml_reads_as_text_are_numbers_and_survive_a_restart(tmp_path):
+    asked = study(search={"trials": 2, "space": {"learning_rate": ["1e-3", "1e-2"]}})
+    ran = drain(tmp_path, opened_first(tmp_path, asked), stop_after=1)
+    assert ran[0].recipe.learning_rate in (1e-3, 1e-2)
+    assert len(drain(tmp_path, opened_first(tmp_path, asked))) == 3

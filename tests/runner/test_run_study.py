@@ -1,6 +1,8 @@
 """A whole tiny study, run once: its events, its files, and what a second start does."""
 
+import itertools
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -120,19 +122,44 @@ def test_more_seeds_are_added_to_what_is_there(place, events):
 
 def test_other_data_under_old_results_is_refused(place, events):
     (place / "results" / "study.yaml").unlink()  # even where the study's own words do not give it away
+    before = contents(place)
     other = STUDY.model_copy(update={"datasets": (STUDY.datasets[0].model_copy(update={"size": 17}),)})
     with pytest.raises(
-        RequestError, match="was made with another state of the cell or the recipe, the data set's content"
+        RequestError, match="was made with another state of the cell, the seed or the recipe, the data set's content"
     ):
         run(place, other)
+    with pytest.raises(RequestError, match="was made with another state of"):
+        check_study(other, place / "results", data=place, cache=place / "cache")
+    assert contents(place) == before
+
+
+def contents(place):
+    files = [path for path in (place / "results").rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path: path.read_bytes() for path in files}
 
 
 def test_a_study_can_be_looked_at_before_it_is_run(place):
-    check = check_study(STUDY, place, place / "cache")
+    check = check_study(STUDY, place / "other", data=place, cache=place / "cache")
     assert check.runs == 6
     assert check.seconds > 0
     assert [row["model"] for row in check.networks] == ["unet", "unet-e"]
     assert check.datasets[0]["cases"] == 24
+
+
+def test_work_ends_when_nobody_listens_any_more():
+    began, said = threading.Event(), []
+
+    def work(say):
+        for word in itertools.count():
+            said.append(word)
+            say(word)
+            began.set()
+
+    heard = told(work)
+    next(heard)
+    began.wait()
+    heard.close()  # comes back only once the work has ended
+    assert said
 
 
 def test_what_a_function_says_is_heard_as_it_is_said_and_its_error_is_raised():

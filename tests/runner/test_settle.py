@@ -1,10 +1,15 @@
 import json
+import subprocess
+import sys
+from dataclasses import asdict
 
 import pytest
 
 from nestbench.errors import RequestError
-from nestbench.runner.settle import check_names, settle_plan, settle_study
-from nestbench.study.files import read_study
+from nestbench.machine import choose_plan
+from nestbench.results.atomic import write_json
+from nestbench.results.owner import refuse_changed
+from nestbench.runner.settle import alone, check_names, settle_plan, write_settled
 from nestbench.study.schema import Study
 
 
@@ -22,6 +27,11 @@ WRONG = [
     ({"encoders": ["timm:test_vit"], "depth": 5}, "cannot give depth 5: its features have strides 16"),
     ({"recipe": {"loss": "dise"}}, "unknown loss 'dise'; did you mean 'dice'"),
     ({"search": {"trials": 1, "space": {"loss": ["dice", "dise"]}}}, "unknown loss 'dise'"),
+    ({"recipe": {"loss": "dice:2"}}, "loss 'dice:2' has no variants: write 'dice'"),
+    ({"datasets": [{"name": "synthetic:2"}]}, "dataset 'synthetic:2' has no variants: write 'synthetic'"),
+    ({"encoders": ["timm:swin_tiny_patch4_window7_224"]}, "cannot take 16 images of 96 x 96 pixels at once"),
+    ({"datasets": [{"name": "synthetic", "size": 16}], "depth": 5}, "cannot take 16 images of 16 x 16 pixels"),
+    ({"datasets": [{"name": "synthetic", "size": 16}], "recipe": {"batch": 1}}, "cannot take 1 images of 16 x 16"),
 ]
 
 
@@ -31,34 +41,66 @@ def test_every_name_is_looked_up_before_any_training(tmp_path, change, sentence)
         check_names(study(**change), tmp_path)
 
 
-def test_a_study_is_written_down_and_may_grow(tmp_path):
-    settle_study(study(), tmp_path)
-    settle_study(study(seeds=7, models=["unet"]), tmp_path)
-    assert read_study(tmp_path / "study.yaml").seeds == 7
+def begun(folder, asked):
+    """A study of which one run is finished."""
+    write_settled(asked, choose_plan("cpu"), folder)
+    write_json(folder / "result.json", {})
+
+
+def test_a_study_may_grow_over_its_results(tmp_path):
+    begun(tmp_path, study())
+    refuse_changed(study(seeds=7, models=["unet"]), tmp_path)
 
 
 def test_a_changed_study_over_old_results_is_refused_with_what_changed(tmp_path):
-    settle_study(study(), tmp_path)
+    begun(tmp_path, study())
     with pytest.raises(RequestError, match=r"recipe.batch was 16 and is now 4; give the new study a name of its own"):
-        settle_study(study(recipe={"batch": 4}), tmp_path)
-    assert read_study(tmp_path / "study.yaml").recipe.batch == 16
+        refuse_changed(study(recipe={"batch": 4}), tmp_path)
+
+
+def test_a_changed_study_where_nothing_is_finished_is_just_a_study(tmp_path):
+    write_settled(study(), choose_plan("cpu"), tmp_path)
+    refuse_changed(study(recipe={"batch": 4}), tmp_path)
 
 
 def test_a_results_folder_that_cannot_be_written_to_is_refused(tmp_path):
     (tmp_path / "results").write_text("a file")
-    with pytest.raises(RequestError, match="cannot write to the folder"):
-        settle_study(study(), tmp_path / "results" / "s")
+    with pytest.raises(RequestError, match="cannot write to the folder"), alone(tmp_path / "results" / "s"):
+        pass
+
+
+def test_a_study_that_is_being_run_is_refused_with_who_runs_it(tmp_path):
+    code = f"""
+from pathlib import Path
+from nestbench.runner.settle import alone
+with alone(Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    input()
+"""
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(RequestError, match=f"is being run already, by process {holder.pid} on host"), alone(tmp_path):
+        pass
+    holder.communicate("go\n")
+    with alone(tmp_path):
+        pass
 
 
 def test_a_study_keeps_the_plan_it_began_with(tmp_path):
-    plan = settle_plan(tmp_path, "cpu", workers=1)
+    write_settled(study(), choose_plan("cpu"), tmp_path)
     other = json.loads((tmp_path / "plan.json").read_text())
-    other["precision"] = {"float32": "bfloat16", "bfloat16": "float32"}[plan.precision]
+    other |= {"precision": {"float32": "bfloat16", "bfloat16": "float32"}[other["precision"]], "threads": 7}
     (tmp_path / "plan.json").write_text(json.dumps(other))
-    assert settle_plan(tmp_path, "auto", workers=2).precision == other["precision"]
+    assert asdict(settle_plan(tmp_path, "auto", workers=2)) == other
+
+
+def test_a_damaged_plan_is_named(tmp_path):
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(RequestError, match=r"cannot read '.*plan.json'"):
+        settle_plan(tmp_path, "auto", workers=1)
 
 
 def test_a_study_that_began_on_another_device_is_refused(tmp_path):
-    settle_plan(tmp_path, "cpu", workers=1)
+    write_settled(study(), choose_plan("cpu"), tmp_path)
     with pytest.raises(RequestError, match="began on device 'cpu': 'cuda' cannot go on"):
         settle_plan(tmp_path, "cuda", workers=1)
