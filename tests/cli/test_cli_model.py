@@ -73,7 +73,7 @@ def test_a_depth_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--size", "0"], "0 is not in the range"),
+        (["--size", "0"], "invalid value for '--size'"),
         (["--size", "8"], "encoder 'plain' at depth 4 cannot take an image of 8 x 8 pixels"),
         (["--encoder", "timm:vit_tiny_patch16_224"], "cannot take an image of 96 x 96 pixels"),
     ],

@@ -73,7 +73,7 @@ def test_the_parts_of_the_report_stand_in_their_order(evidence: Evidence, number
         "Runs that are missing",
         "Data",
         "Machine and versions",
-        "The study file",
+        "The study, every default written out",
     ]
     drawn = [block["file"] for block in content["blocks"] if block["kind"] == "figure"]
     assert [name.split("-")[0] for name in drawn] == ["grids.svg", "parameters", "time", "curves", "overlays"]

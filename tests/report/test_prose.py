@@ -26,6 +26,6 @@ def test_a_search_is_told_with_its_space(make_evidence: Make) -> None:
 
 def test_the_limits_count_seeds_and_test_subjects(make_evidence: Make) -> None:
     text = " ".join(block["text"] for block in limits(make_evidence(models=("unet",), seeds=1, cases_a_subject=4)))
-    assert "trained with 1 seed; the test subjects are 3 of nuclei" in text
-    assert "Nothing was tuned" in text
+    assert "finished runs of 1 seed; the test subjects are 3 of nuclei" in text
+    assert "This study searched nothing" in text
     assert "neither present nor predicted scores 1" in text
