@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 .PHONY: quickstart install test lint types layers
 
 quickstart: $(STAMP)
-	$(BIN)/nestbench study run studies/quickstart.yaml
+	$(BIN)/nestbench study run studies/quickstart.yaml --workers 2
 
 install: $(STAMP)
 
