@@ -1,5 +1,6 @@
 """Curves and points: stateless functions from tables to figures, one figure a data set, one panel an encoder."""
 
+from itertools import cycle
 from math import ceil
 from textwrap import fill
 
@@ -39,17 +40,24 @@ def accuracy_by_time(depths: pd.DataFrame, marks: Marks, depth: int) -> Figure:
     """
     figure, panels = _panels(first(depths, "encoder"))
     for encoder, axes in panels.items():
+        sides = cycle(((0, 5), (0, -11), (-9, -3), (9, -3)))
         for model, own in groups(depths[depths["encoder"] == encoder], "model"):
             mark, whole = marks[model], own["output"] == "ensemble"
             for part, face in ((own[~whole], mark.colour), (own[whole], "white")):
                 x, y = part["median_ms"], 100 * part["test"]
                 axes.plot(x, y, color=mark.colour, marker=mark.marker, ls=mark.dash, lw=1, ms=5.5, mfc=face)
-            for row in rows(own[~whole]):
-                place = row.median_ms, 100 * row.test
-                axes.annotate(row.output, place, (0, 5), textcoords="offset points", ha="center", color=mark.colour)
+            if whole.any():
+                _name_depths(axes, own[~whole], mark, next(sides))
         _label(axes, "inference time (ms an image)", "test IoU (points)")
     _legend(figure, depths, marks, depth)
     return figure
+
+
+def _name_depths(axes: Axes, heads: pd.DataFrame, mark: Mark, side: tuple[int, int]) -> None:
+    """Write L1, L2, .. beside a member's points, ``side`` (in typographic points) away from them."""
+    for row in rows(heads):
+        place = row.median_ms, 100 * row.test
+        axes.annotate(row.output, place, side, textcoords="offset points", ha="center", color=mark.colour, size=7)
 
 
 def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int) -> Figure:

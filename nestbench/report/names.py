@@ -55,6 +55,11 @@ def significant(value: float, scale: float = 1.0) -> str:
     return f"{scaled:.{max(digits, 0)}f}"
 
 
+def shortened(name: str) -> str:
+    """A case's id; of one too long for a line, such as a hash, its beginning."""
+    return name if len(name) <= 24 else f"{name[:12]}..."
+
+
 def listed(names: list[str]) -> str:
     """Names in a sentence: ``A, B and C``."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

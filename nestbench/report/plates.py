@@ -11,7 +11,7 @@ from nestbench.report.blocks import Block, figure
 from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence
 from nestbench.report.grids import member_grids
-from nestbench.report.names import title
+from nestbench.report.names import shortened, title
 from nestbench.report.overlays import overlays
 from nestbench.report.prose import finished_seeds
 from nestbench.report.style import Mark, marks, save
@@ -78,7 +78,7 @@ def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
         iou = {(title(m, depth), case): one["iou"].iloc[0] for (m, case), one in groups(own, ["model", "case"])}
         caption = (
             f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
-            f"({', '.join(evidence.overlays[dataset].cases)}). Light solid line: truth; darker dashed line: prediction "
+            f"({', '.join(map(shortened, evidence.overlays[dataset].cases))}). Light solid line: truth; darker dashed line: prediction "
             "of the first finished seed, with its IoU in points below."
         )
         yield _plate(overlays(evidence.overlays[dataset], found, iou), build, f"overlays-{dataset}-{encoder}", caption)

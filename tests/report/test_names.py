@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nestbench.report.names import counted, listed, points, probability, signed, significant, spread, title
+from nestbench.report.names import counted, listed, points, probability, shortened, signed, significant, spread, title
 from nestbench.topology import MEMBERS
 
 
@@ -53,3 +53,8 @@ def test_a_number_that_is_not_there_is_a_dash() -> None:
 @given(st.floats(1e-3, 1e6))
 def test_three_significant_digits_are_within_half_a_percent(value: float) -> None:
     assert float(significant(value)) == pytest.approx(value, rel=0.0051)
+
+
+def test_only_an_id_that_is_too_long_is_shortened() -> None:
+    assert shortened("patient-07_slice-113") == "patient-07_slice-113"
+    assert shortened("93c5638e7e6433b5c9cc87c152bcbe28873d2f9d") == "93c5638e7e64..."
