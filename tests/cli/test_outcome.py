@@ -23,7 +23,7 @@ def test_each_cell_is_a_row_of_means_over_its_finished_seeds(
     say_outcome(study, tmp_path)
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if "plain:4" in line]
     points = [71.2, 74.5]
-    expected = ["2", f"{mean(points):.1f}", "±", f"{stdev(points):.1f}"]
+    expected = ["2", f"{mean(points):.2f}", "±", f"{stdev(points):.2f}"]
     assert [row[2] for row in rows] == ["unet", "unet++ds"]
     assert rows[0][3:7] == expected
     assert rows[1][3:5] == ["1", "50.0"]
