@@ -26,5 +26,5 @@ def test_each_cell_is_a_row_of_means_over_its_finished_seeds(
     expected = ["2", f"{mean(points):.2f}", "±", f"{stdev(points):.2f}"]
     assert [row[2] for row in rows] == ["unet", "unet++ds"]
     assert rows[0][3:7] == expected
-    assert rows[1][3:5] == ["1", "50.0"]
+    assert rows[1][3:5] == ["1", "50.00"]
     assert rows[1][-1] == "1,000"
