@@ -78,8 +78,8 @@ def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
         iou = {(title(m, depth), case): one["iou"].iloc[0] for (m, case), one in groups(own, ["model", "case"])}
         caption = (
             f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
-            f"({', '.join(map(shortened, evidence.overlays[dataset].cases))}). Light solid line: truth; darker dashed line: prediction "
-            "of the first finished seed, with its IoU in points below."
+            f"({', '.join(map(shortened, evidence.overlays[dataset].cases))}). Light solid line: truth; darker dashed "
+            "line: prediction of the first finished seed, with its IoU in points below."
         )
         yield _plate(overlays(evidence.overlays[dataset], found, iou), build, f"overlays-{dataset}-{encoder}", caption)
 
