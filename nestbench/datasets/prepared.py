@@ -1,10 +1,10 @@
 """A data set made ready once: every image at the study's size, in arrays that are mapped into memory.
 
-<cache>/<name>-<size>-<key>/
-images.npy      uint8 (N, H, W, C)
-masks.npy       uint8 (N, H, W), index of the class
-instances.npy   int32 (N, H, W), 0 = background; where the data set tells objects apart
-index.json      everything else, and size and time of the arrays
+    <cache>/<name>-<size>-<key>/
+        images.npy      uint8 (N, H, W, C)
+        masks.npy       uint8 (N, H, W), index of the class
+        instances.npy   int32 (N, H, W), 0 = background; where the data set tells objects apart
+        index.json      everything else, and size and time of the arrays
 
 The folder appears whole or not at all; one that was touched since is built again. A hidden lock file beside it keeps
 two processes from building it at once.
