@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from nestbench.datasets.feed import Feed, training_batches
 from nestbench.errors import RunError
@@ -31,15 +32,16 @@ def fit(
     optimiser = torch.optim.AdamW(
         model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    schedule = _schedule(optimiser, recipe, steps=-(-len(training) // recipe.batch))
+    rate = LearningRate(optimiser, recipe, steps=-(-len(training) // recipe.batch))
     best, best_epoch, kept = -1.0, -1, model.state_dict()
     try:
         for index in range(recipe.epochs):
             start = time.perf_counter()
             torch.manual_seed((seed << 32) + index)
-            train_loss = _epoch(model, training, recipe, loss, (seed, index), plan, optimiser, schedule)
+            train_loss = _epoch(model, training, recipe, loss, (seed, index), plan, optimiser, rate)
             validation_loss, iou = _validate(model, validation, loss, plan)
             _finite(validation_loss, "validation", index)
+            rate.after_epoch(iou)
             better = iou > best
             if better:
                 best, best_epoch, kept = iou, index, copy.deepcopy(model.state_dict())
@@ -76,14 +78,14 @@ def _epoch(
     position: tuple[int, int],
     plan: Plan,
     optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
+    rate: "LearningRate",
 ) -> float:
     """One pass over the training set; the mean loss over its images and the heads."""
     model.train()
     total = torch.zeros((), device=plan.device)
     for images, masks in training_batches(data, recipe.batch, *position, augmented=recipe.augment):
         total += training_step(model, images, masks, loss, plan, optimiser) * len(images)
-        schedule.step()
+        rate.after_step()
     mean = float(total) / len(data) / len(model.spec.topology.heads)
     return _finite(mean, "training", position[1])
 
@@ -103,7 +105,25 @@ def _validate(model: Network, data: Feed, loss: Loss, plan: Plan) -> tuple[float
     return float(torch.stack(losses).sum()) / len(data), float(torch.cat(ious).mean())
 
 
-def _schedule(optimiser: torch.optim.Optimizer, recipe: Recipe, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    if recipe.schedule == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=recipe.epochs * steps)
-    return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+class LearningRate:
+    """The recipe's schedule: told of each step and of each epoch's validation IoU, it sets the optimiser's rate."""
+
+    def __init__(self, optimiser: torch.optim.Optimizer, recipe: Recipe, steps: int) -> None:
+        self._cosine = self._plateau = None
+        if recipe.schedule == "cosine":
+            self._cosine = CosineAnnealingLR(optimiser, T_max=recipe.epochs * steps)
+        if recipe.schedule == "plateau":
+            # PyTorch counts the epochs that are endured, so the fall comes at one more. Threshold 0: what counts as
+            # better here is what counts as better for early stopping.
+            endured = max(recipe.patience // 2 - 1, 0)
+            self._plateau = ReduceLROnPlateau(optimiser, "max", factor=0.2, patience=endured, threshold=0.0)
+
+    def after_step(self) -> None:
+        """One optimiser step was taken."""
+        if self._cosine:
+            self._cosine.step()
+
+    def after_epoch(self, validation_iou: float) -> None:
+        """One epoch ended with this mean IoU on validation."""
+        if self._plateau:
+            self._plateau.step(validation_iou)

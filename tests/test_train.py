@@ -9,7 +9,7 @@ from nestbench.losses import bce_dice
 from nestbench.machine import Plan
 from nestbench.model import build
 from nestbench.study.schema import Recipe
-from nestbench.train import fit, total_loss
+from nestbench.train import LearningRate, fit, total_loss
 
 PLAN = Plan("cpu", "float32", "contiguous", 1)
 
@@ -119,3 +119,23 @@ def test_the_cosine_schedule_ends_near_zero():
         steps.append(weights(model).clone())
     moved = [(b - a).norm() for a, b in itertools.pairwise(steps)]
     assert moved[-1] < 0.3 * moved[0]
+
+
+def test_the_plateau_schedule_falls_when_half_of_patience_brought_nothing_better():
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    rate = LearningRate(optimiser, Recipe(schedule="plateau", patience=4), steps=1)
+    rates = []
+    for iou in (0.5, 0.6, 0.6, 0.59, 0.61, 0.6, 0.6, 0.6, 0.6):
+        rate.after_epoch(iou)
+        rates.append(round(optimiser.param_groups[0]["lr"], 6))
+    assert rates == [1, 1, 1, 0.2, 0.2, 0.2, 0.04, 0.04, 0.008]
+
+
+def test_a_run_on_a_plateau_moves_less_before_it_ends():
+    model = network()
+    steps = [weights(model).clone()]
+    for _ in fitting(model, epochs=60, schedule="plateau", patience=4):
+        steps.append(weights(model).clone())
+    moved = [(b - a).norm() for a, b in itertools.pairwise(steps)]
+    assert len(moved) < 60
+    assert moved[-1] < 0.5 * moved[0]

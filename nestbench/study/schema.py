@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from nestbench.topology import MAX_DEPTH, MEMBERS, parse, topology
 
 Block = Literal["modern", "paper"]
-Schedule = Literal["constant", "cosine"]
+Schedule = Literal["constant", "cosine", "plateau"]
 Stopper = Literal["none", "median", "hyperband"]
 Sampler = Literal["tpe", "random"]
 
@@ -80,6 +80,8 @@ class Recipe(Frozen):
 
     learning_rate: float = Field(default=3e-4, gt=0)
     schedule: Schedule = "constant"
+    """``cosine`` falls to zero over ``epochs``; ``plateau`` falls to a fifth whenever the validation IoU has not risen
+    for half of ``patience``."""
     batch: int = Field(default=16, ge=1)
     epochs: int = Field(default=60, ge=1)
     patience: int = Field(default=10, ge=1)
