@@ -32,7 +32,7 @@ def predict(model: Network, data: Feed, plan: Plan) -> Iterator[tuple[dict[int, 
     model.eval()
     for images, masks in batches(data, BATCH):
         with plan.autocast():
-            logits = model(images.contiguous(memory_format=plan.torch_format))
+            logits = model(plan.arrange(images))
         yield {depth: values.float() for depth, values in logits.items()}, masks
 
 

@@ -1,4 +1,4 @@
-"""Losses of one head: logits (N, K, H, W) against class indices (N, H, W), a scalar.
+"""Losses of one head: logits (N, K, H, W) against class indices (N, H, W), a scalar; volumes have a D before H.
 
 K = 1 means two classes by one logit (sigmoid); K > 1 means one logit a class (softmax).
 """
@@ -18,8 +18,9 @@ def bce_dice(logits: Tensor, target: Tensor) -> Tensor:
 def dice(logits: Tensor, target: Tensor) -> Tensor:
     """One minus soft Dice over the pixels of the whole batch, averaged over the classes but the background."""
     predicted, true = _foreground(logits, target)
-    both = (predicted * true).sum(dim=(0, 2, 3))
-    total = (predicted + true).sum(dim=(0, 2, 3))
+    pixels = (0, *range(2, predicted.dim()))
+    both = (predicted * true).sum(dim=pixels)
+    total = (predicted + true).sum(dim=pixels)
     return 1 - ((2 * both + SMOOTH) / (total + SMOOTH)).mean()
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from nestbench.errors import RequestError, unknown
 from nestbench.study.schema import DEVICES
 
 Precision = Literal["float32", "bfloat16"]
 
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 _PACKAGES = ("nestbench", "torch", "timm", "optuna", "numpy")
 
 
@@ -36,12 +38,15 @@ class Plan:
 
     def place(self, model: torch.nn.Module) -> torch.nn.Module:
         """Move a network to the plan's device and memory format, in place."""
-        return model.to(self.device, memory_format=self.torch_format)  # type: ignore[call-overload, no-any-return]
+        model.to(self.device)
+        for parameter in model.parameters():
+            parameter.data = self.arrange(parameter.data)
+        return model
 
-    @property
-    def torch_format(self) -> torch.memory_format:
-        """The memory format as torch names it."""
-        return torch.channels_last if self.memory_format == "channels-last" else torch.contiguous_format
+    def arrange(self, tensor: Tensor) -> Tensor:
+        """A batch of images (N, C, H, W) or volumes (N, C, D, H, W), or weights, in the plan's memory format."""
+        known = _CHANNELS_LAST if self.memory_format == "channels-last" else {}
+        return tensor.contiguous(memory_format=known.get(tensor.dim(), torch.contiguous_format))
 
     def enter(self) -> None:
         """Make this process follow the plan: threads, and arithmetic that repeats itself exactly."""

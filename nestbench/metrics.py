@@ -1,4 +1,7 @@
-"""Counts of pixels from a network's probabilities; every metric is derived from them in ``results.scores``."""
+"""Counts of pixels from a network's probabilities; every metric is derived from them in ``results.scores``.
+
+Images are (N, K, H, W); volumes have a D before H.
+"""
 
 from typing import NamedTuple
 
@@ -34,7 +37,8 @@ def decide(probability: Tensor) -> Tensor:
 
 def count(probability: Tensor, target: Tensor) -> Counts:
     """Count each case's pixels by foreground class, against class indices (N, H, W)."""
-    classes = torch.arange(1, probability.shape[1], device=probability.device).view(1, -1, 1, 1)
+    classes = torch.arange(1, probability.shape[1], device=probability.device)
+    classes = classes.view(1, -1, *(1,) * (target.dim() - 1))
     true = target[:, None] == classes
     chosen = decide(probability)[:, None] == classes
     tp, fp = _sum(chosen & true), _sum(chosen & ~true)
@@ -50,4 +54,4 @@ def count(probability: Tensor, target: Tensor) -> Counts:
 
 
 def _sum(pixels: Tensor) -> Tensor:
-    return pixels.sum(dim=(2, 3))
+    return pixels.flatten(2).sum(dim=2)

@@ -32,8 +32,7 @@ def measure(
     """
     plan.enter()
     networks = [_network(spec, plan) for spec in specs]
-    images = [torch.randn(batch, spec.in_channels, size, size, device=plan.device) for spec in specs]
-    images = [i.contiguous(memory_format=plan.torch_format) for i in images]
+    images = [plan.arrange(_images(spec, size, batch, plan)) for spec in specs]
     taken = np.zeros((rounds, len(specs)))
     for index in range(-WARM_UP, rounds):
         for column, (network, image) in enumerate(zip(networks, images, strict=True)):
@@ -49,6 +48,10 @@ def _network(spec: ModelSpec, plan: Plan) -> Network:
     network = Network(spec)
     plan.place(network)
     return network.eval()
+
+
+def _images(spec: ModelSpec, size: int, batch: int, plan: Plan) -> torch.Tensor:
+    return torch.randn(batch, spec.in_channels, *(size,) * spec.dims, device=plan.device)
 
 
 @torch.inference_mode()

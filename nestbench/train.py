@@ -55,7 +55,7 @@ def fit(
 def total_loss(model: Network, images: Tensor, masks: Tensor, loss: Loss, plan: Plan) -> Tensor:
     """Sum of the loss over the heads, all weights 1 (arXiv 1912.05074, equation 4), in float32."""
     with plan.autocast():
-        logits = model(images.contiguous(memory_format=plan.torch_format))
+        logits = model(plan.arrange(images))
     return torch.stack([loss(head.float(), masks) for head in logits.values()]).sum()
 
 

@@ -54,6 +54,47 @@ def test_parameter_counts_are_the_papers(name, parameters):
     assert count_parameters(specify(name, "plain", block="paper")) == parameters
 
 
+PAPER_COUNTS_3D = {
+    "unet": 22_575_329,
+    "wide-unet": 27_006_176,
+    "unet+": 25_258_241,
+    "unet++": 26_198_273,
+}
+
+
+@pytest.mark.parametrize(("name", "parameters"), PAPER_COUNTS_3D.items())
+def test_parameter_counts_in_3d_are_the_papers(name, parameters):
+    assert count_parameters(specify(name, "plain", block="paper", dims=3)) == parameters
+
+
+@pytest.mark.parametrize("block", ["modern", "paper"])
+@pytest.mark.parametrize("name", DEEP)
+@torch.no_grad()
+def test_a_pruned_network_equals_its_head_bit_for_bit_in_3d(name, block):
+    model = seeded(name, "plain:2", depth=3, block=block, dims=3)
+    volume = torch.randn(1, 1, 17, 8, 12)
+    whole = model(volume)
+    for depth in model.spec.topology.heads:
+        assert torch.equal(prune(model, depth)(volume)[depth], whole[depth])
+
+
+@torch.no_grad()
+def test_a_flat_network_is_a_3d_network_whose_kernels_have_one_slice():
+    flat, deep = seeded("unet++ds", "plain:3", depth=3), seeded("unet++ds", "plain:3", depth=3, dims=3)
+    weights = flat.state_dict()
+    # The middle slice of a kernel meets a volume of one slice alone: padding fills the others with zeros.
+    for key, value in deep.state_dict().items():
+        if value.dim() == 5:
+            value.zero_()[:, :, value.shape[2] // 2].copy_(weights[key])
+        else:
+            value.copy_(weights[key])
+    deep.encoder.pool = torch.nn.MaxPool3d((1, 2, 2))
+    image = torch.randn(2, 1, 24, 17)
+    expected, found = flat(image), deep(image[:, :, None])
+    for depth, logits in expected.items():
+        torch.testing.assert_close(found[depth][:, :, 0], logits)
+
+
 @pytest.mark.parametrize("name", ["unet+", "unet++"])
 def test_from_the_deepest_head_alone_gradients_reach_every_node(name):
     assert not nodes_without_gradient(f"{name}ds")
@@ -77,16 +118,36 @@ def nodes_without_gradient(name):
     depth=st.integers(1, MAX_DEPTH),
     block=st.sampled_from(["modern", "paper"]),
     more=st.tuples(st.integers(0, 20), st.integers(0, 20)),
-    channels=st.integers(1, 3),
-    classes=st.integers(1, 3),
+    channels=st.integers(1, 16),
+    classes=st.integers(1, 100),
 )
 @torch.no_grad()
 def test_any_image_size_from_two_to_the_depth_works(name, depth, block, more, channels, classes):
-    height, width = (2**depth + m for m in more)
-    model = seeded(name, "plain:2", depth, block=block, in_channels=channels, classes=classes)
-    logits = model(torch.randn(1, channels, height, width))
-    assert tuple(logits) == model.spec.topology.heads
-    assert all(values.shape == (1, classes, height, width) for values in logits.values())
+    size = tuple(2**depth + m for m in more)
+    check_size(seeded(name, "plain:2", depth, block=block, in_channels=channels, classes=classes), size)
+
+
+@settings(max_examples=25)
+@given(
+    name=st.sampled_from(sorted(MEMBERS)),
+    depth=st.integers(1, 3),
+    block=st.sampled_from(["modern", "paper"]),
+    more=st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(0, 7)),
+    channels=st.integers(1, 16),
+    classes=st.integers(1, 100),
+)
+@torch.no_grad()
+def test_any_volume_size_from_two_to_the_depth_works(name, depth, block, more, channels, classes):
+    size = tuple(2**depth + m for m in more)
+    check_size(seeded(name, "plain:1", depth, block=block, in_channels=channels, classes=classes, dims=3), size)
+
+
+def check_size(model, size):
+    spec = model.spec
+    logits = model(torch.randn(1, spec.in_channels, *size))
+    assert tuple(logits) == spec.topology.heads
+    assert all(values.shape == (1, spec.classes, *size) for values in logits.values())
+    assert all(values.isfinite().all() for values in logits.values())
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)

@@ -67,3 +67,10 @@ def test_the_dice_is_that_of_segmentation_models_pytorch(seed):
     torch.testing.assert_close(dice(binary, target(2, seed)), theirs)
     theirs = smp.losses.DiceLoss("multiclass", classes=[1, 2], smooth=SMOOTH / 2)(several, target(3, seed))
     torch.testing.assert_close(dice(several, target(3, seed)), theirs)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_volume_costs_what_its_pixels_cost_in_any_shape(loss, classes):
+    logits, truth = torch.randn(2, classes, 4, 6, 5), torch.randint(0, max(classes, 2), (2, 4, 6, 5))
+    torch.testing.assert_close(loss(logits, truth), loss(logits.reshape(2, classes, 24, 5), truth.reshape(2, 24, 5)))

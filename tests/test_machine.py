@@ -60,3 +60,12 @@ def test_the_environment_names_processor_and_versions():
     assert found["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert found["device"] == device_name("cpu")
     assert {"nestbench", "timm", "optuna", "python", "cores", "platform"} <= set(found)
+
+
+def test_volumes_and_their_kernels_follow_the_plan_too():
+    plan = Plan("cpu", "bfloat16", "channels-last", 1)
+    model = plan.place(build("unet++", "plain:2", depth=2, dims=3))
+    assert model.nodes["x0_1"][0].weight.is_contiguous(memory_format=torch.channels_last_3d)
+    volume = plan.arrange(torch.randn(2, 3, 4, 5, 6))
+    assert volume.is_contiguous(memory_format=torch.channels_last_3d)
+    assert Plan("cpu", "float32", "contiguous", 1).arrange(volume).is_contiguous()

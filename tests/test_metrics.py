@@ -59,3 +59,11 @@ def test_counts_are_those_of_segmentation_models_pytorch(classes, seed):
     ours = count(probability, truth)
     for mine, their in zip((ours.tp, ours.fp, ours.fn, ours.tn), theirs, strict=True):
         assert torch.equal(mine, their[:, 1:])
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_volume_counts_as_its_pixels_do_in_any_shape(classes):
+    probability, truth = random_case(classes, seed=1)
+    volume = count(probability.unflatten(2, (3, 4)), truth.unflatten(1, (3, 4)))
+    for mine, flat in zip(volume, count(probability, truth), strict=True):
+        assert torch.equal(mine, flat)

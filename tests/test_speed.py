@@ -16,3 +16,8 @@ def test_every_network_is_timed_in_every_round():
 def test_timing_works_on_images_with_several_channels_and_odd_sizes():
     (timing,) = measure([specify("unet", "plain:2", in_channels=3, classes=4)], 33, 1, PLAN, 1, lambda _: None)
     assert timing.q25_ms == timing.median_ms == timing.q75_ms
+
+
+def test_volumes_are_timed_too():
+    (timing,) = measure([specify("unet:1", "plain:2", dims=3)], 9, 1, PLAN, 1, lambda _: None)
+    assert timing.median_ms > 0

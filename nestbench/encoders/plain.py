@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from nestbench.encoders.blocks import BLOCKS, Name, initialise
+from nestbench.encoders.blocks import BLOCKS, Dims, Name, initialise
 from nestbench.errors import RequestError
 
 PAPER_WIDTH = 32
@@ -13,9 +13,16 @@ class Plain(nn.Module):
 
     of_blocks = True
     """Made of the decoder's own block: it is told which, and a wide U-Net widens it too."""
+    dims = (2, 3)
 
     def __init__(
-        self, variant: str, depth: int, in_channels: int, pretrained: bool = False, block: Name = "modern"
+        self,
+        variant: str,
+        depth: int,
+        in_channels: int,
+        pretrained: bool | str = False,
+        block: Name = "modern",
+        dims: Dims = 2,
     ) -> None:
         super().__init__()
         if pretrained:
@@ -29,12 +36,12 @@ class Plain(nn.Module):
         inputs = (in_channels, *self.channels)
         # Each level is drawn before the next is made, so that a shallower encoder starts as a part of a deeper one.
         self.levels = nn.ModuleList(
-            BLOCKS[block].convolve(i, o).apply(initialise) for i, o in zip(inputs, self.channels, strict=False)
+            BLOCKS[block].convolve(i, o, dims).apply(initialise) for i, o in zip(inputs, self.channels, strict=False)
         )
-        self.pool = nn.MaxPool2d(2)
+        self.pool = nn.MaxPool3d(2) if dims == 3 else nn.MaxPool2d(2)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Features of (N, C, H, W) at strides 1, 2, 4, ..., finest first."""
+        """Features of (N, C, H, W), or (N, C, D, H, W), at strides 1, 2, 4, ..., finest first."""
         features = [self.levels[0](image)]
         for level in self.levels[1:]:
             features.append(level(self.pool(features[-1])))

@@ -6,7 +6,7 @@ from functools import cache
 import torch
 
 from nestbench import plugins
-from nestbench.encoders.blocks import Name
+from nestbench.encoders.blocks import Dims, Name
 from nestbench.model.network import Network
 from nestbench.model.spec import ModelSpec
 from nestbench.topology import MEMBERS, parse, topology
@@ -19,21 +19,29 @@ def build(
     block: Name = "modern",
     in_channels: int = 1,
     classes: int = 1,
-    pretrained: bool = False,
+    dims: Dims = 2,
+    pretrained: bool | str = False,
 ) -> Network:
     """Build a member of the family, e.g. ``build("unet++ds", encoder="timm:resnet18", in_channels=3)``.
 
-    ``classes`` is the number of channels of the logits: 1 for two classes (sigmoid), else one a class.
+    ``classes`` is the number of channels of the logits: 1 for two classes (sigmoid), else one a class. ``dims`` is 3
+    for volumes. ``pretrained`` takes the encoder's published weights, or those of a local safetensors file.
     Raises RequestError for an unknown name, and for a depth that the encoder cannot give.
     """
-    return Network(specify(name, encoder, depth, block, in_channels, classes), pretrained)
+    return Network(specify(name, encoder, depth, block, in_channels, classes, dims), pretrained)
 
 
 def specify(
-    name: str, encoder: str = "plain", depth: int = 4, block: Name = "modern", in_channels: int = 1, classes: int = 1
+    name: str,
+    encoder: str = "plain",
+    depth: int = 4,
+    block: Name = "modern",
+    in_channels: int = 1,
+    classes: int = 1,
+    dims: Dims = 2,
 ) -> ModelSpec:
     """Resolve a member's name into the data that its network is built from."""
-    spec = ModelSpec(topology(name, depth), encoder, block, in_channels, classes)
+    spec = ModelSpec(topology(name, depth), encoder, block, in_channels, classes, dims=dims)
     member, depth = parse(name, depth)
     return _widened(spec, replace(spec, topology=topology("unet++", depth))) if MEMBERS[member].wide else spec
 

@@ -3,13 +3,14 @@
 Source of the node's equation: arXiv 1912.05074, section III, equation 1.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from nestbench import plugins
-from nestbench.encoders.blocks import BLOCKS, initialise
+from nestbench.encoders.blocks import BLOCKS, CONVOLUTION, initialise
+from nestbench.errors import RequestError
 from nestbench.model.spec import ModelSpec
 from nestbench.topology import Node
 
@@ -20,7 +21,7 @@ class Network(nn.Module):
     The encoder is built first: for one state of torch's generator every member starts from the same encoder.
     """
 
-    def __init__(self, spec: ModelSpec, pretrained: bool = False) -> None:
+    def __init__(self, spec: ModelSpec, pretrained: bool | str = False) -> None:
         super().__init__()
         self.spec = spec
         self.encoder = _encoder(spec, pretrained)
@@ -30,15 +31,16 @@ class Network(nn.Module):
         self.nodes = nn.ModuleDict()
         for node in grid.nodes:
             below, *left = grid.parents(node)
-            self.up[_key(node)] = block.up(channels[below], channels[node])
+            self.up[_key(node)] = block.up(channels[below], channels[node], spec.dims)
             inputs = channels[node] + sum(channels[n] for n in left)
-            self.nodes[_key(node)] = block.convolve(inputs, channels[node])
-        self.heads = nn.ModuleDict({str(d): nn.Conv2d(channels[Node(0, d)], spec.classes, 1) for d in grid.heads})
+            self.nodes[_key(node)] = block.convolve(inputs, channels[node], spec.dims)
+        head = CONVOLUTION[spec.dims]
+        self.heads = nn.ModuleDict({str(d): head(channels[Node(0, d)], spec.classes, 1) for d in grid.heads})
         for part in (self.up, self.nodes, self.heads):
             part.apply(initialise)
 
     def forward(self, image: Tensor) -> dict[int, Tensor]:
-        """Logits (N, classes, H, W) of each head by its depth, for an image (N, C, H, W).
+        """Logits (N, classes, H, W) of each head by its depth, for an image (N, C, H, W); volumes have a D before H.
 
         Any size from 2^depth pixels a side works, odd ones too.
         """
@@ -46,14 +48,21 @@ class Network(nn.Module):
         for node in self.spec.topology.nodes:
             below, *left = self.spec.topology.parents(node)
             skips = [values[n] for n in left]
-            raised = self.up[_key(node)](values[below], skips[0].shape[-2:])
+            raised = self.up[_key(node)](values[below], skips[0].shape[2:])
             values[node] = self.nodes[_key(node)](torch.cat([raised, *skips], dim=1))
         return {d: self.heads[str(d)](values[Node(0, d)]) for d in self.spec.topology.heads}
 
 
-def _encoder(spec: ModelSpec, pretrained: bool) -> nn.Module:
+def _encoder(spec: ModelSpec, pretrained: bool | str) -> nn.Module:
     plugin, variant = plugins.find("encoder", spec.encoder)
-    extra = {"block": spec.block} if getattr(plugin, "of_blocks", False) else {}
+    known = getattr(plugin, "dims", (2,))
+    if spec.dims not in known:
+        raise RequestError(
+            f"encoder '{spec.encoder}' cannot take {spec.dims}D images, only {known[0]}D (plain takes both)"
+        )
+    extra: dict[str, Any] = {"block": spec.block} if getattr(plugin, "of_blocks", False) else {}
+    if len(known) > 1:
+        extra["dims"] = spec.dims
     encoder: nn.Module = plugin(variant, spec.topology.depth, spec.in_channels, pretrained, **extra)
     return encoder
 

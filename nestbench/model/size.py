@@ -21,14 +21,14 @@ class Size:
 
 
 def network_size(spec: ModelSpec, image_size: int) -> Size:
-    """Count on the meta device, without memory or weights, for one image of ``image_size`` pixels a side.
+    """Count on the meta device, without memory or weights, for one image or volume of ``image_size`` a side.
 
     Raises RequestError for a size that the network cannot take.
     """
-    with _meta_pass(spec, f"an image of {image_size} x {image_size} pixels"):
+    with _meta_pass(spec, f"an image of {_shape(spec, image_size)} pixels"):
         model = Network(spec).eval()
         with FlopCounterMode(display=False) as counter:
-            model(torch.empty(1, spec.in_channels, image_size, image_size))
+            model(torch.empty(1, spec.in_channels, *(image_size,) * spec.dims))
     return Size(sum(p.numel() for p in model.parameters()), counter.get_total_flops())
 
 
@@ -37,8 +37,8 @@ def check_training(spec: ModelSpec, image_size: int, batch: int) -> None:
 
     Raises RequestError for a size, or a batch too small for batch norm, that it cannot train on.
     """
-    with _meta_pass(spec, f"{batch} images of {image_size} x {image_size} pixels at once"):
-        Network(spec).train()(torch.empty(batch, spec.in_channels, image_size, image_size))
+    with _meta_pass(spec, f"{batch} images of {_shape(spec, image_size)} pixels at once"):
+        Network(spec).train()(torch.empty(batch, spec.in_channels, *(image_size,) * spec.dims))
 
 
 @contextmanager
@@ -52,3 +52,7 @@ def _meta_pass(spec: ModelSpec, what: str) -> Iterator[None]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         name = f"encoder '{spec.encoder}' at depth {spec.topology.depth}"
         raise RequestError(f"{name} cannot take {what}: {reason}") from error
+
+
+def _shape(spec: ModelSpec, image_size: int) -> str:
+    return " x ".join([str(image_size)] * spec.dims)

@@ -58,7 +58,17 @@ def test_counting_takes_no_memory_and_leaves_the_default_device():
     assert torch.empty(1).device.type == "cpu"
 
 
-@pytest.mark.parametrize("option", [{"classes": 0}, {"in_channels": -1}, {"block": "papr"}])
+def test_the_work_of_a_volume_is_that_of_a_kernel_three_deep():
+    flat, deep = (network_size(specify("unet:1", "plain:4", dims=dims), 16).flops for dims in (2, 3))
+    assert 2 * 16 * flat < deep <= 3 * 16 * flat
+
+
+def test_an_encoder_that_is_flat_is_refused_for_volumes():
+    with pytest.raises(RequestError, match="encoder 'timm:resnet10t' cannot take 3D images, only 2D"):
+        build("unet", "timm:resnet10t", dims=3)
+
+
+@pytest.mark.parametrize("option", [{"classes": 0}, {"in_channels": -1}, {"block": "papr"}, {"dims": 4}])
 def test_a_network_that_cannot_be_is_refused(option):
     with pytest.raises(RequestError):
         build("unet", "plain:4", **option)
