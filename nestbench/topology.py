@@ -84,6 +84,11 @@ class Topology:
                 waiting.extend(self.parents(node))
         return tuple(sorted((n for n in wanted if n.column > 0), key=lambda n: (n.column, n.level)))
 
+    @cached_property
+    def places(self) -> tuple[Node, ...]:
+        """Every node that exists: the encoder's, finest first, then the decoder's."""
+        return (*(Node(level, 0) for level in range(self.depth + 1)), *self.nodes)
+
     def prune(self, depth: int) -> "Topology":
         """Keep only the head at ``depth``.
 

@@ -38,7 +38,7 @@ def amount(number: float) -> str:
     """A count for people: ``9,041,601`` stays whole, operations become ``2.31 G``."""
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
         if number >= size:
-            return f"{number / size:#.3g} {unit}"
+            return f"{f'{number / size:#.3g}'.rstrip('.')} {unit}"
     return f"{number:,.0f}"
 
 

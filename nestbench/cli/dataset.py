@@ -8,7 +8,7 @@ import typer
 from nestbench.cli.answers import AsJson, in_words, say_json, say_table
 from nestbench.cli.study import Data
 from nestbench.errors import RequestError
-from nestbench.plugins import available, find
+from nestbench.plugins import find, listed
 
 if TYPE_CHECKING:
     from nestbench.datasets.contract import Dataset
@@ -25,8 +25,7 @@ Options = Annotated[
 @app.command("list")
 def list_datasets(as_json: AsJson = False) -> None:
     """List the installed data sets."""
-    points = sorted(available("dataset").items())
-    rows = [(name, _meaning(name), point.dist.name if point.dist else point.module) for name, point in points]
+    rows = [(name, _meaning(name), package) for name, package in listed("dataset")]
     if as_json:
         say_json([{"name": n, "meaning": meaning, "package": package} for n, meaning, package in rows])
     else:
