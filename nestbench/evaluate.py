@@ -12,7 +12,7 @@ from nestbench.datasets.contract import Case
 from nestbench.datasets.feed import Feed, batches
 from nestbench.machine import Plan
 from nestbench.metrics import count, decide, probabilities
-from nestbench.model.network import Network
+from nestbench.model import AnyNetwork
 from nestbench.results.scores import COUNTS, THRESHOLDS, iou
 
 BATCH = 32
@@ -27,7 +27,7 @@ def outputs(logits: dict[int, Tensor]) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def predict(model: Network, data: Feed, plan: Plan) -> Iterator[tuple[dict[int, Tensor], Tensor]]:
+def predict(model: AnyNetwork, data: Feed, plan: Plan) -> Iterator[tuple[dict[int, Tensor], Tensor]]:
     """Each batch's logits by depth, and its masks. The network is left in evaluation mode."""
     model.eval()
     for images, masks in batches(data, BATCH):
@@ -37,7 +37,7 @@ def predict(model: Network, data: Feed, plan: Plan) -> Iterator[tuple[dict[int, 
 
 
 def count_cases(
-    model: Network, data: Feed, cases: Sequence[Case], classes: Sequence[str], plan: Plan, split: str
+    model: AnyNetwork, data: Feed, cases: Sequence[Case], classes: Sequence[str], plan: Plan, split: str
 ) -> pd.DataFrame:
     """Table of counts (``results.scores``) for each case, output and class but the background, ``classes[0]``."""
     tables, start = [], 0
@@ -48,9 +48,9 @@ def count_cases(
     return pd.concat(tables, ignore_index=True)
 
 
-def predicted_masks(model: Network, data: Feed, plan: Plan) -> NDArray[np.uint8]:
+def predicted_masks(model: AnyNetwork, data: Feed, plan: Plan) -> NDArray[np.uint8]:
     """Class index of each pixel by the network's primary output: (N, H, W)."""
-    primary = model.spec.topology.primary
+    primary = model.spec.primary
     parts = [decide(outputs(logits)[primary]) for logits, _ in predict(model, data, plan)]
     return torch.cat(parts).to(torch.uint8).cpu().numpy()
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from nestbench.machine import Plan
-from nestbench.model import ModelSpec, Network
+from nestbench.model import AnyNetwork, Spec, construct
 
 WARM_UP = 3
 
@@ -23,7 +23,7 @@ class Timing:
 
 
 def measure(
-    specs: list[ModelSpec], size: int, batch: int, plan: Plan, rounds: int, on_round: Callable[[int], None]
+    specs: list[Spec], size: int, batch: int, plan: Plan, rounds: int, on_round: Callable[[int], None]
 ) -> list[Timing]:
     """Time each network on ``batch`` random images of ``size`` pixels a side under the plan.
 
@@ -44,18 +44,18 @@ def measure(
     return [Timing(float(m), float(a), float(b)) for a, m, b in zip(low, middle, high, strict=True)]
 
 
-def _network(spec: ModelSpec, plan: Plan) -> Network:
-    network = Network(spec)
+def _network(spec: Spec, plan: Plan) -> AnyNetwork:
+    network = construct(spec)
     plan.place(network)
     return network.eval()
 
 
-def _images(spec: ModelSpec, size: int, batch: int, plan: Plan) -> torch.Tensor:
+def _images(spec: Spec, size: int, batch: int, plan: Plan) -> torch.Tensor:
     return torch.randn(batch, spec.in_channels, *(size,) * spec.dims, device=plan.device)
 
 
 @torch.inference_mode()
-def _pass(network: Network, image: torch.Tensor, plan: Plan) -> float:
+def _pass(network: AnyNetwork, image: torch.Tensor, plan: Plan) -> float:
     _wait(plan)
     start = time.perf_counter()
     with plan.autocast():

@@ -13,7 +13,7 @@ from nestbench.datasets.feed import Feed, training_batches
 from nestbench.errors import RunError
 from nestbench.evaluate import mean_iou, outputs, predict
 from nestbench.machine import Plan
-from nestbench.model.network import Network
+from nestbench.model import AnyNetwork
 from nestbench.results.records import Epoch
 from nestbench.study.schema import Recipe
 
@@ -21,7 +21,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def fit(
-    model: Network, training: Feed, validation: Feed, recipe: Recipe, loss: Loss, seed: int, plan: Plan
+    model: AnyNetwork, training: Feed, validation: Feed, recipe: Recipe, loss: Loss, seed: int, plan: Plan
 ) -> Generator[Epoch, None, None]:
     """Train ``model`` in place, an epoch at each step of the generator, until patience or epochs run out.
 
@@ -52,7 +52,7 @@ def fit(
         model.load_state_dict(kept)
 
 
-def total_loss(model: Network, images: Tensor, masks: Tensor, loss: Loss, plan: Plan) -> Tensor:
+def total_loss(model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, plan: Plan) -> Tensor:
     """Sum of the loss over the heads, all weights 1 (arXiv 1912.05074, equation 4), in float32."""
     with plan.autocast():
         logits = model(plan.arrange(images))
@@ -60,7 +60,7 @@ def total_loss(model: Network, images: Tensor, masks: Tensor, loss: Loss, plan: 
 
 
 def training_step(
-    model: Network, images: Tensor, masks: Tensor, loss: Loss, plan: Plan, optimiser: torch.optim.Optimizer
+    model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, plan: Plan, optimiser: torch.optim.Optimizer
 ) -> Tensor:
     """Take one step down the gradient and return the loss before it, without waiting for the device."""
     value = total_loss(model, images, masks, loss, plan)
@@ -71,7 +71,7 @@ def training_step(
 
 
 def _epoch(
-    model: Network,
+    model: AnyNetwork,
     data: Feed,
     recipe: Recipe,
     loss: Loss,
@@ -86,7 +86,7 @@ def _epoch(
     for images, masks in training_batches(data, recipe.batch, *position, augmented=recipe.augment):
         total += training_step(model, images, masks, loss, plan, optimiser) * len(images)
         rate.after_step()
-    mean = float(total) / len(data) / len(model.spec.topology.heads)
+    mean = float(total) / len(data) / len(model.spec.heads)
     return _finite(mean, "training", position[1])
 
 
@@ -96,12 +96,12 @@ def _finite(loss: float, side: str, epoch: int) -> float:
     return loss
 
 
-def _validate(model: Network, data: Feed, loss: Loss, plan: Plan) -> tuple[float, float]:
+def _validate(model: AnyNetwork, data: Feed, loss: Loss, plan: Plan) -> tuple[float, float]:
     """Mean loss over heads and batches, and mean IoU over cases of the primary output."""
     losses, ious = [], []
     for logits, masks in predict(model, data, plan):
         losses.append(torch.stack([loss(head, masks) for head in logits.values()]).mean() * len(masks))
-        ious.append(mean_iou(outputs(logits)[model.spec.topology.primary], masks))
+        ious.append(mean_iou(outputs(logits)[model.spec.primary], masks))
     return float(torch.stack(losses).sum()) / len(data), float(torch.cat(ious).mean())
 
 

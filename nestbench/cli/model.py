@@ -1,26 +1,30 @@
 """``nestbench model``: the family, and what each member costs."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from nestbench.cli.answers import AsJson, amount, say_json, say_table
-from nestbench.cli.grid import draw, name, present
-from nestbench.topology import MEMBERS, Topology, topology
+from nestbench.cli import weights
+from nestbench.cli.answers import AsJson, say_json, say_table
+from nestbench.cli.grid import draw
+from nestbench.plugins import listed
+from nestbench.topology import MEMBERS
 
-if TYPE_CHECKING:
-    from nestbench.model import ModelSpec
-
-app = typer.Typer(help="Members of the family, their grids and sizes.")
+app = typer.Typer(help="Members of the family, their grids and sizes, and files of their weights.")
 
 
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List the members of the family."""
+    """List the members of the family, and the packages that bring networks from outside it."""
+    outside = listed("model")
     if as_json:
-        say_json([{"name": n} | member._asdict() for n, member in MEMBERS.items()])
+        members = [{"name": n} | member._asdict() for n, member in MEMBERS.items()]
+        say_json(members + [{"name": n, "package": package} for n, package in outside])
     else:
-        say_table(("model", "meaning"), [(n, member.meaning) for n, member in MEMBERS.items()])
+        rows = [(n, member.meaning) for n, member in MEMBERS.items()]
+        rows += [(f"{n}:<name>", f"networks from outside the family ({package})") for n, package in outside]
+        say_table(("model", "meaning"), rows)
 
 
 @app.command()
@@ -31,47 +35,38 @@ def show(
     block: Annotated[str, typer.Option(help="modern or paper.")] = "modern",
     in_channels: Annotated[int, typer.Option(help="Channels of the image.")] = 1,
     classes: Annotated[int, typer.Option(help="Channels of the logits: 1 for two classes.")] = 1,
+    dims: Annotated[int, typer.Option(help="2 for images, 3 for volumes.")] = 2,
     size: Annotated[int, typer.Option(min=1, help="Pixels a side, for which FLOPs are counted.")] = 96,
+    prune: Annotated[int | None, typer.Option(help="Show what pruning to this depth removes.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Draw the grid into this .svg, .png or .pdf as well.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw a member's grid and count what it costs at each depth that it can be pruned to."""
-    grid = topology(model, depth)
-    spec, whole, depths = _measured(model, encoder, depth, block, in_channels, classes, size)
-    if as_json:
-        asked = {"model": model, "encoder": spec.encoder, "depth": grid.depth, "block": block}
-        say_json(
-            asked | {"in_channels": in_channels, "classes": classes} | whole | _described(grid) | {"depths": depths}
-        )
-        return
-    typer.echo(f"{model} on {spec.encoder}, block {block}, {in_channels} x {size} x {size}\n\n{draw(grid)}\n")
-    rows = [(f"L{d['depth']}", f"{d['parameters']:,}", amount(d["flops"]), _removed(grid, d["depth"])) for d in depths]
-    if grid.deep_supervision:
-        rows.append(("all", f"{whole['parameters']:,}", amount(whole["flops"]), ""))
-    say_table(("depth", ">parameters", ">FLOPs", "what pruning removes"), rows)
+    from nestbench.study.models import check_model
 
-
-def _measured(*asked: Any) -> tuple["ModelSpec", dict[str, int], list[dict[str, int]]]:
-    """The network's spec, its size, and the sizes of the networks that it can be pruned to."""
-    from dataclasses import asdict, replace
-
+    check_model(model, depth)  # before torch is imported: a wrong name is answered at once
+    from nestbench.cli import portrait
     from nestbench.model.build import specify
-    from nestbench.model.size import network_size
 
-    *network, size = asked
-    spec = specify(*network)
-    pruned = {d: replace(spec, topology=spec.topology.prune(d)) for d in spec.topology.heads}
-    depths = [{"depth": d} | asdict(network_size(small, size)) for d, small in pruned.items()]
-    return spec, asdict(network_size(spec, size)), depths
+    if out is not None:
+        portrait.check_drawing(out)
+    asked: Any = (model, encoder, depth, block, in_channels, classes, dims)  # the spec refuses what cannot be
+    spec = specify(*asked)
+    if prune is not None:
+        spec.prune(prune)  # is refused before anything is measured
+    taken = portrait.take(model, spec, size)
+    if out is not None:
+        portrait.write_drawing(taken, depth, prune, out)
+    if as_json:
+        say_json(portrait.described(taken) | ({"out": str(out)} if out else {}))
+        return
+    typer.echo(f"{model} on {taken.about}, {' x '.join(map(str, taken.image))}\n")
+    if taken.grid:
+        typer.echo(f"{draw(taken.grid, prune)}\n")
+    say_table(("depth", ">parameters", ">FLOPs", "what pruning removes"), portrait.rows(taken))
+    if out is not None:
+        typer.echo(out)
 
 
-def _described(grid: Topology) -> dict[str, Any]:
-    nodes = [
-        {"name": name(n), "level": n.level, "column": n.column, "reads": [name(p) for p in grid.parents(n)]}
-        for n in present(grid)
-    ]
-    return {"heads": list(grid.heads), "nodes": nodes}
-
-
-def _removed(grid: Topology, depth: int) -> str:
-    kept = present(grid.prune(depth))
-    return " ".join(name(n) for n in present(grid) if n not in kept) or "nothing"
+app.command()(weights.prune)
+app.command()(weights.export)

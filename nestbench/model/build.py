@@ -8,8 +8,12 @@ import torch
 from nestbench import plugins
 from nestbench.encoders.blocks import Dims, Name
 from nestbench.model.network import Network
-from nestbench.model.spec import ModelSpec
+from nestbench.model.outside import Outside
+from nestbench.model.spec import ModelSpec, OutsideSpec, Spec
+from nestbench.study.models import check_model, is_outside, split_depth
 from nestbench.topology import MEMBERS, parse, topology
+
+AnyNetwork = Network | Outside
 
 
 def build(
@@ -21,14 +25,14 @@ def build(
     classes: int = 1,
     dims: Dims = 2,
     pretrained: bool | str = False,
-) -> Network:
-    """Build a member of the family, e.g. ``build("unet++ds", encoder="timm:resnet18", in_channels=3)``.
+) -> AnyNetwork:
+    """Build a network by its name, e.g. ``build("unet++ds", encoder="timm:resnet18", in_channels=3)``.
 
     ``classes`` is the number of channels of the logits: 1 for two classes (sigmoid), else one a class. ``dims`` is 3
     for volumes. ``pretrained`` takes the encoder's published weights, or those of a local safetensors file.
     Raises RequestError for an unknown name, and for a depth that the encoder cannot give.
     """
-    return Network(specify(name, encoder, depth, block, in_channels, classes, dims), pretrained)
+    return construct(specify(name, encoder, depth, block, in_channels, classes, dims), pretrained)
 
 
 def specify(
@@ -39,17 +43,29 @@ def specify(
     in_channels: int = 1,
     classes: int = 1,
     dims: Dims = 2,
-) -> ModelSpec:
-    """Resolve a member's name into the data that its network is built from."""
+) -> Spec:
+    """Resolve a name, of a member of the family or like ``smp:Unet``, into the data that its network is built from.
+
+    Raises RequestError for an unknown name.
+    """
+    check_model(name, depth)
+    if is_outside(name):
+        plain, own = split_depth(name, depth)
+        return OutsideSpec(plain, encoder, own, in_channels, classes, dims)
     spec = ModelSpec(topology(name, depth), encoder, block, in_channels, classes, dims=dims)
     member, depth = parse(name, depth)
     return _widened(spec, replace(spec, topology=topology("unet++", depth))) if MEMBERS[member].wide else spec
 
 
-def count_parameters(spec: ModelSpec) -> int:
+def construct(spec: Spec, pretrained: bool | str = False) -> AnyNetwork:
+    """Build the network that ``spec`` describes; raises RequestError for a name, depth or weights that do not exist."""
+    return Outside(spec, pretrained) if isinstance(spec, OutsideSpec) else Network(spec, pretrained)
+
+
+def count_parameters(spec: Spec) -> int:
     """Number of the network's parameters, counted on the meta device: no memory, no weights."""
     with torch.device("meta"):
-        return sum(p.numel() for p in Network(spec).parameters())
+        return sum(p.numel() for p in construct(spec).parameters())
 
 
 @cache

@@ -1,21 +1,19 @@
 """Pruning: the network of one head alone (the papers' UNet++ L1 .. L4)."""
 
-from dataclasses import replace
-
 import torch
 
-from nestbench.model.network import Network
+from nestbench.model.build import AnyNetwork, construct
 
 
-def prune(model: Network, depth: int) -> Network:
+def prune(model: AnyNetwork, depth: int) -> AnyNetwork:
     """A network of its own that equals ``model``'s head at ``depth``; decoder and encoder are cut to what it needs.
 
     Weights are copied; device, dtype, memory format and train/eval mode are kept.
     Raises RequestError where no head was trained at that depth.
     """
-    spec = replace(model.spec, topology=model.spec.topology.prune(depth))
+    spec = model.spec.prune(depth)
     with torch.random.fork_rng(devices=[]):
-        small = Network(spec)
+        small = construct(spec)
     whole = model.state_dict()
     small.load_state_dict({name: whole[name].clone() for name in small.state_dict()}, assign=True)
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}

@@ -8,8 +8,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from nestbench.errors import RequestError
-from nestbench.model.network import Network
-from nestbench.model.spec import ModelSpec
+from nestbench.model.build import construct
+from nestbench.model.spec import OutsideSpec, Spec
 
 
 @dataclass(frozen=True)
@@ -20,29 +20,29 @@ class Size:
     flops: int
 
 
-def network_size(spec: ModelSpec, image_size: int) -> Size:
+def network_size(spec: Spec, image_size: int) -> Size:
     """Count on the meta device, without memory or weights, for one image or volume of ``image_size`` a side.
 
     Raises RequestError for a size that the network cannot take.
     """
     with _meta_pass(spec, f"an image of {_shape(spec, image_size)} pixels"):
-        model = Network(spec).eval()
+        model = construct(spec).eval()
         with FlopCounterMode(display=False) as counter:
             model(torch.empty(1, spec.in_channels, *(image_size,) * spec.dims))
     return Size(sum(p.numel() for p in model.parameters()), counter.get_total_flops())
 
 
-def check_training(spec: ModelSpec, image_size: int, batch: int) -> None:
+def check_training(spec: Spec, image_size: int, batch: int) -> None:
     """Pass the shapes of a training batch through the network.
 
     Raises RequestError for a size, or a batch too small for batch norm, that it cannot train on.
     """
     with _meta_pass(spec, f"{batch} images of {_shape(spec, image_size)} pixels at once"):
-        Network(spec).train()(torch.empty(batch, spec.in_channels, *(image_size,) * spec.dims))
+        construct(spec).train()(torch.empty(batch, spec.in_channels, *(image_size,) * spec.dims))
 
 
 @contextmanager
-def _meta_pass(spec: ModelSpec, what: str) -> Iterator[None]:
+def _meta_pass(spec: Spec, what: str) -> Iterator[None]:
     try:
         with torch.device("meta"), torch.no_grad():
             yield
@@ -50,9 +50,10 @@ def _meta_pass(spec: ModelSpec, what: str) -> Iterator[None]:
         raise
     except Exception as error:  # an encoder of anybody's may raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        name = f"encoder '{spec.encoder}' at depth {spec.topology.depth}"
+        outside = f"'{spec.name}' on " if isinstance(spec, OutsideSpec) else ""
+        name = f"{outside}encoder '{spec.encoder}' at depth {spec.depth}"
         raise RequestError(f"{name} cannot take {what}: {reason}") from error
 
 
-def _shape(spec: ModelSpec, image_size: int) -> str:
+def _shape(spec: Spec, image_size: int) -> str:
     return " x ".join([str(image_size)] * spec.dims)

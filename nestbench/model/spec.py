@@ -1,6 +1,6 @@
 """A network as frozen data: all that is needed to build it, and nothing of its weights."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nestbench.encoders.blocks import BLOCKS, CONVOLUTION, Dims, Name
@@ -32,12 +32,79 @@ class ModelSpec:
             if value is not None and value < 1:
                 raise RequestError(f"{what} is {value}, but must be at least 1")
 
+    @property
+    def depth(self) -> int:
+        """Depth of the deepest head."""
+        return self.topology.depth
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Depths at which the network answers."""
+        return self.topology.heads
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the network can answer with."""
+        return self.topology.outputs
+
+    @property
+    def primary(self) -> str:
+        """The output that the network is judged by."""
+        return self.topology.primary
+
+    def prune(self, depth: int) -> "ModelSpec":
+        """The network of one head alone; raises RequestError where there is no head at ``depth``."""
+        return replace(self, topology=self.topology.prune(depth))
+
     def to_json(self) -> dict[str, Any]:
-        """Plain data that ``from_json`` reads."""
+        """Plain data that ``read_spec`` reads."""
         return asdict(self)
 
-    @staticmethod
-    def from_json(content: dict[str, Any]) -> "ModelSpec":
-        """Rebuild a spec from ``to_json``'s data."""
-        grid = content["topology"]
-        return ModelSpec(**content | {"topology": Topology(grid["skips"], tuple(grid["heads"]))})
+
+@dataclass(frozen=True)
+class OutsideSpec:
+    """Which network of another library, on which encoder; it has one head, at the encoder's depth, and no grid."""
+
+    name: str
+    """Plugin and variant, ``smp:Unet``."""
+    encoder: str
+    depth: int
+    in_channels: int = 1
+    classes: int = 1
+    dims: Dims = 2
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Depths at which the network answers: its own."""
+        return (self.depth,)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the network can answer with."""
+        return (self.primary,)
+
+    @property
+    def primary(self) -> str:
+        """The output that the network is judged by: its only one."""
+        return f"L{self.depth}"
+
+    def prune(self, depth: int) -> "OutsideSpec":
+        """The network itself; raises RequestError for any depth but its own."""
+        if depth != self.depth:
+            raise RequestError(f"cannot prune '{self.name}' to depth {depth}: it has one head, at depth {self.depth}")
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that ``read_spec`` reads."""
+        return asdict(self)
+
+
+Spec = ModelSpec | OutsideSpec
+
+
+def read_spec(content: dict[str, Any]) -> Spec:
+    """Rebuild a spec from ``to_json``'s data."""
+    if "topology" not in content:
+        return OutsideSpec(**content)
+    grid = content["topology"]
+    return ModelSpec(**content | {"topology": Topology(grid["skips"], tuple(grid["heads"]))})

@@ -31,6 +31,14 @@ def pruning(outputs: pd.DataFrame, depth: int) -> list[str]:
     return said
 
 
+def whole(outputs: pd.DataFrame, depth: int) -> list[str]:
+    """Which networks cannot be pruned, in a sentence, where there are any."""
+    heads = outputs.drop_duplicates(["model", "output"]).groupby("model", sort=False).size()
+    names = [title(str(model), depth) for model, count in heads.items() if count == 1]
+    have, they = ("has", "it") if len(names) == 1 else ("have", "they")
+    return [f"{listed(names)} {have} one head: {they} cannot be pruned."] if names else []
+
+
 def _answer(panel: pd.DataFrame, pairs: pd.DataFrame, depth: int) -> str:
     top, *others = rows(panel.sort_values("iou", ascending=False))
     opening = f"On {top.dataset} with {top.encoder}, {title(top.model, depth)}"

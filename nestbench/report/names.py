@@ -2,6 +2,7 @@
 
 import math
 
+from nestbench.study.models import is_outside, split_depth
 from nestbench.topology import parse
 
 _TITLES = {
@@ -21,9 +22,18 @@ MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 
 
 def title(model: str, depth: int) -> str:
-    """Printed name of a member; a depth other than the study's own is added, as in ``U-Net L2``."""
-    member, own = parse(model, depth)
-    return _TITLES[member] if own == depth else f"{_TITLES[member]} L{own}"
+    """Printed name of a network; a depth other than the study's own is added, as in ``U-Net L2``.
+
+    A network of another library keeps its name there, with the library's behind it: ``Unet (smp)``.
+    """
+    if is_outside(model):
+        name, own = split_depth(model, depth)
+        library, _, variant = name.partition(":")
+        printed = f"{variant} ({library})"
+    else:
+        member, own = parse(model, depth)
+        printed = _TITLES[member]
+    return printed if own == depth else f"{printed} L{own}"
 
 
 def points(value: float, digits: int = 1) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 import typst
 
 from nestbench.report import plates, prose, sheets, tables
-from nestbench.report.answers import TOLERANCE, answers, pruning
+from nestbench.report.answers import TOLERANCE, answers, pruning, whole
 from nestbench.report.blocks import Block, code, heading, paragraph
 from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence, gather
@@ -93,7 +93,7 @@ def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list
         *_paper(numbers, study.depth),
     ]
     yield [heading("What was run"), *prose.methods(evidence), *_search(numbers, study.depth)]
-    yield [plates.grid_plate(evidence, build)]
+    yield list(plates.grid_plate(evidence, build))
     if "comparisons" in numbers:
         yield [heading("Comparisons"), sheets.comparisons(numbers["comparisons"], study.depth)]
     yield [heading("Accuracy and parameters"), *plates.parameter_plates(evidence, numbers["members"], build)]
@@ -126,6 +126,7 @@ def _pruning(evidence: Evidence, pruned: pd.DataFrame, build: Path) -> Iterator[
     depth = evidence.study.depth
     said = pruning(pruned, depth)
     yield from map(paragraph, [_PRUNING, *said] if said else [])
+    yield from map(paragraph, whole(pruned, depth))
     if evidence.speed.empty:
         yield paragraph("Speed was not measured in this study.")
     for device, own in groups(pruned.fillna({"device": ""}), "device"):

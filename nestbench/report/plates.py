@@ -15,18 +15,22 @@ from nestbench.report.names import shortened, title
 from nestbench.report.overlays import overlays
 from nestbench.report.prose import finished_seeds
 from nestbench.report.style import Mark, marks, save
+from nestbench.study.models import is_outside
 from nestbench.study.schema import slug
 
 
-def grid_plate(evidence: Evidence, build: Path) -> Block:
-    """The grid of each member."""
+def grid_plate(evidence: Evidence, build: Path) -> Iterator[Block]:
+    """The grid of each member of the family; nothing where the study has none."""
+    study = evidence.study
+    members = tuple(model for model in study.models if not is_outside(model))
+    if not members:
+        return
     caption = (
         "The grid of each network. Node ij stands at level i from the top and in column j; dark nodes are the encoder. "
         "Solid arrows go down or up a level, dashed ones are skips; L1, L2, .. are heads. Nodes that no head needs are "
         "left out."
     )
-    study = evidence.study
-    return _plate(member_grids(study.models, study.depth), build, "grids", caption)
+    yield _plate(member_grids(members, study.depth), build, "grids", caption)
 
 
 def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Iterator[Block]:

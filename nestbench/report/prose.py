@@ -6,7 +6,8 @@ from nestbench.report.blocks import Block, paragraph
 from nestbench.report.frames import CELL
 from nestbench.report.gather import Evidence
 from nestbench.report.names import MINUS, TIMES, counted, listed, title
-from nestbench.study.schema import Recipe, Search, Span, Study
+from nestbench.study.models import is_outside
+from nestbench.study.schema import Search, Span, Study
 
 
 def methods(evidence: Evidence) -> list[Block]:
@@ -16,7 +17,7 @@ def methods(evidence: Evidence) -> list[Block]:
     return [
         paragraph(" ".join(_data(*one) for one in evidence.datasets.items()), "Data"),
         paragraph(_networks(study), "Networks"),
-        paragraph(_training(study.recipe), "Training"),
+        paragraph(_training(study), "Training"),
         *searched,
         paragraph(_runs(evidence), "Runs"),
         paragraph(_STATISTICS, "Statistics"),
@@ -84,19 +85,40 @@ def _networks(study: Study) -> str:
     return (
         f"{names}; depth {study.depth} unless the name says otherwise; block {study.block}; {encoders}. DS is deep "
         "supervision: a head at every depth, each with the same weight in the loss. A network with several heads is "
-        "judged by its ensemble, the mean of its heads, any other by its one head."
+        f"judged by its ensemble, the mean of its heads, any other by its one head.{_outside(study)}"
     )
 
 
-def _training(recipe: Recipe) -> str:
+def _outside(study: Study) -> str:
+    names = [title(model, study.depth) for model in study.models if is_outside(model)]
+    if not names:
+        return ""
+    is_are, its_their = ("is", "its") if len(names) == 1 else ("are", "their")
+    return (
+        f" {listed(names)} {is_are} built by the library in brackets, with {its_their} own decoder and {its_their} own "
+        "use of the encoder, and can have no more than one head."
+    )
+
+
+def _training(study: Study) -> str:
+    recipe = study.recipe
     return (
         f"AdamW with learning rate {recipe.learning_rate:g} ({recipe.schedule}) and weight decay "
         f"{recipe.weight_decay:g}, batches of {recipe.batch}, loss {recipe.loss}, "
         f"{_AUGMENTED if recipe.augment else 'no augmentation'}, at most {counted(recipe.epochs, 'epoch')}, stopped "
-        f"after {recipe.patience} without a better validation IoU. Weights began random. Each image was brought to "
+        f"after {recipe.patience} without a better validation IoU. {_start(study)} Each image was brought to "
         "mean 0 and standard deviation 1. With the same seed every network had the same order of samples, the same "
-        "augmentations and, where the encoder is the same, the same initial encoder weights."
+        "augmentations and, where the encoder is the same and built here, the same initial encoder weights."
     )
+
+
+def _start(study: Study) -> str:
+    if not study.pretrained:
+        return "Weights began random."
+    if study.pretrained is True:
+        return "Encoders began with their published weights, all else random."
+    files = listed([f"{encoder} from {name}" for encoder, name in study.pretrained.items()])
+    return f"Weights of encoders began as in files ({files}), all else random."
 
 
 def _search(search: Search) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from nestbench.report.blocks import Block, Cell, bold, column, table
 from nestbench.report.frames import CELL, PANEL, first, groups, rows
 from nestbench.report.names import MINUS, NONE, counted, points, probability, signed, significant, spread, title
+from nestbench.study.models import is_outside
 
 Row = Any
 
@@ -135,7 +136,7 @@ def _output(row: Row, depth: int) -> list[Cell]:
     quartiles = "" if pd.isna(row.median_ms) else f" ({significant(row.q25_ms)} to {significant(row.q75_ms)})"
     return [
         title(row.model, depth),
-        row.output,
+        "whole" if is_outside(row.model) else row.output,
         spread(row.test, row.test_sd),
         points(row.validation),
         significant(row.parameters, 1e6),

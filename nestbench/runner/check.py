@@ -10,7 +10,7 @@ import torch
 from nestbench import plugins
 from nestbench.datasets.prepared import describe
 from nestbench.machine import Plan
-from nestbench.model import ModelSpec, Network
+from nestbench.model import Spec, construct
 from nestbench.model.size import network_size
 from nestbench.results.owner import refuse_changed
 from nestbench.runner.data import Ready, make_job, ready_data
@@ -66,11 +66,11 @@ def _network(cell: Cell, ready: Ready, study: Study, plan: Plan) -> dict[str, An
     return names | size | {"epoch_seconds": steps * _step_seconds(spec, study, cell.dataset.size, plan)}
 
 
-def _step_seconds(spec: ModelSpec, study: Study, size: int, plan: Plan) -> float:
+def _step_seconds(spec: Spec, study: Study, size: int, plan: Plan) -> float:
     """Seconds of one training step of the study's batch on random images: the fastest of a few, after one more."""
     plan.enter()
     loss = plugins.find_plain("loss", study.recipe.loss)
-    model = Network(spec)
+    model = construct(spec)
     plan.place(model)
     optimiser = torch.optim.AdamW(model.parameters(), fused=True)
     images = torch.randn(study.recipe.batch, spec.in_channels, size, size, device=plan.device)

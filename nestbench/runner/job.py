@@ -17,8 +17,9 @@ from nestbench.datasets.prepared import Prepared, reopen
 from nestbench.datasets.splits import Split
 from nestbench.evaluate import count_cases, predicted_masks
 from nestbench.machine import Plan, environment
-from nestbench.model import ModelSpec, Network, save
+from nestbench.model import AnyNetwork, Spec, construct, save
 from nestbench.model.build import specify
+from nestbench.model.files import Use
 from nestbench.results.atomic import replacing
 from nestbench.results.records import Epoch, Result, fingerprint, run_folder, write_cases, write_epochs, write_result
 from nestbench.results.running import running
@@ -70,7 +71,7 @@ def execute(job: Job, on_epoch: OnEpoch) -> Result:
     scores = {} if job.run.trial is not None else _test(job, data, model, folder)
     result = Result(
         identity=job.identity,
-        primary=model.spec.topology.primary,
+        primary=model.spec.primary,
         validation=best.validation_iou,
         best_epoch=best.index,
         epochs=len(epochs),
@@ -84,22 +85,22 @@ def execute(job: Job, on_epoch: OnEpoch) -> Result:
     return result
 
 
-def network_spec(cell: Cell, data: Dataset | Prepared) -> ModelSpec:
+def network_spec(cell: Cell, data: Dataset | Prepared) -> Spec:
     """The network of a cell for the channels and classes of a data set; two classes are one logit."""
     logits = 1 if len(data.classes) == 2 else len(data.classes)
     return specify(cell.model, cell.encoder, cell.depth, cell.block, data.channels, logits)
 
 
-def _network(job: Job, data: Prepared) -> Network:
+def _network(job: Job, data: Prepared) -> AnyNetwork:
     spec = network_spec(job.run.cell, data)
     torch.manual_seed(job.run.seed)
-    model = Network(spec)
+    model = construct(spec, job.run.cell.pretrained)
     job.plan.place(model)
     return model
 
 
 def _train(
-    job: Job, data: Prepared, model: Network, beat: Callable[[Epoch], None], on_epoch: OnEpoch
+    job: Job, data: Prepared, model: AnyNetwork, beat: Callable[[Epoch], None], on_epoch: OnEpoch
 ) -> tuple[list[Epoch], str]:
     """Drive the epochs; they and the reason why they ended."""
     recipe = job.run.recipe
@@ -118,7 +119,7 @@ def _train(
     return epochs, reason
 
 
-def _test(job: Job, data: Prepared, model: Network, folder: Path) -> dict[str, dict[str, float]]:
+def _test(job: Job, data: Prepared, model: AnyNetwork, folder: Path) -> dict[str, dict[str, float]]:
     """Open the test cases, once: write counts, predictions and weights, and return the mean scores."""
     tables = []
     for split, side in (("validation", job.split.validation), ("test", job.split.test)):
@@ -130,7 +131,7 @@ def _test(job: Job, data: Prepared, model: Network, folder: Path) -> dict[str, d
             _write_predictions(folder, [c.id for c in cases], masks)
     counts = pd.concat(tables, ignore_index=True)
     write_cases(folder, counts)
-    save(model, folder / "weights.safetensors")
+    save(model, folder / "weights.safetensors", Use(job.run.cell.dataset.size, tuple(data.classes)))
     return mean_scores(counts, "test")
 
 

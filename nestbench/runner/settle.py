@@ -13,6 +13,7 @@ from nestbench import plugins
 from nestbench.datasets.open import open_dataset
 from nestbench.errors import RequestError
 from nestbench.machine import Plan, choose_plan
+from nestbench.model import construct
 from nestbench.model.size import check_training
 from nestbench.results.atomic import writable, write_json, write_text
 from nestbench.results.reading import naming, read_json
@@ -24,8 +25,9 @@ from nestbench.study.schema import Study
 def check_names(study: Study, root: Path) -> None:
     """Look up every name of the study, and pass a batch through every network without memory or weights.
 
-    Raises RequestError for a name that does not exist, a depth that an encoder cannot give, and a size or batch that
-    a network cannot take.
+    Pretrained weights are fetched, so that no run waits for them or fails without them.
+    Raises RequestError for a name that does not exist, a depth that an encoder cannot give, a size or batch that a
+    network cannot take, and pretrained weights that cannot be had.
     """
     for loss in choices(study, "loss"):
         plugins.find_plain("loss", str(loss))
@@ -33,6 +35,9 @@ def check_names(study: Study, root: Path) -> None:
     batch = int(min(choices(study, "batch")))
     for cell in study.cells():
         check_training(network_spec(cell, opened[cell.dataset.title]), cell.dataset.size, batch)
+    for cell in study.cells():
+        if cell.pretrained:
+            construct(network_spec(cell, opened[cell.dataset.title]), cell.pretrained)
 
 
 def settle_plan(folder: Path, device: str, workers: int) -> Plan:

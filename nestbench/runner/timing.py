@@ -7,7 +7,7 @@ from typing import Any
 
 from nestbench.errors import RequestError
 from nestbench.machine import Plan, cores, device_name
-from nestbench.model import ModelSpec
+from nestbench.model import Spec
 from nestbench.model.size import network_size
 from nestbench.results.atomic import write_json
 from nestbench.results.reading import read_json
@@ -20,7 +20,7 @@ from nestbench.speed import measure
 from nestbench.study.schema import Study, slug
 
 Row = dict[str, Any]
-Wanted = tuple[Row, ModelSpec]
+Wanted = tuple[Row, Spec]
 
 ROUNDS = 15
 BATCH = 1
@@ -64,12 +64,12 @@ def _wanted(study: Study, ready: dict[str, Ready]) -> list[Wanted]:
     for cell in study.cells():
         data = ready[cell.dataset.title].prepared
         spec = network_spec(cell, data)
-        heads = [(f"L{d}", replace(spec, topology=spec.topology.prune(d))) for d in spec.topology.heads]
-        whole = [("all", spec)] if spec.topology.deep_supervision else []
+        heads: list[tuple[str, Spec]] = [(f"L{d}", spec.prune(d)) for d in spec.heads]
+        whole = [("all", spec)] if len(spec.heads) > 1 else []
         for output, network in (*heads, *whole):
             row = dict(zip(("dataset", "encoder", "model"), cell.key, strict=True)) | {
                 "output": output,
-                "depth": network.topology.depth,
+                "depth": network.depth,
                 "size": cell.dataset.size,
                 "batch": BATCH,
                 "network": fingerprint(network.to_json()),

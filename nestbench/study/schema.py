@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nestbench.topology import MAX_DEPTH, MEMBERS, parse, topology
+from nestbench.study.models import check_model
+from nestbench.topology import MAX_DEPTH, MEMBERS, parse
 
 Block = Literal["modern", "paper"]
 Schedule = Literal["constant", "cosine", "plateau"]
@@ -146,6 +147,8 @@ class Study(Frozen):
     )
     depth: int = Field(default=4, ge=1, le=MAX_DEPTH)
     block: Block = "modern"
+    pretrained: bool | dict[str, str] = False
+    """True: every encoder begins with its published weights; or a safetensors file for each encoder that has one."""
     recipe: Recipe = Recipe()
     search: Search | None = None
     seeds: int = Field(default=3, ge=1)
@@ -163,6 +166,8 @@ class Study(Frozen):
         same = [f"'{member}' at depth {depth}" for member, depth in members if members.count((member, depth)) > 1]
         if same:
             raise ValueError(f"models has {same[0]} twice")
+        if isinstance(self.pretrained, dict) and (strangers := set(self.pretrained) - set(self.encoders)):
+            raise ValueError(f"pretrained has a file for '{min(strangers)}', which is not among the encoders")
         if "speed" in named["datasets"]:
             raise ValueError("a data set cannot be called 'speed': that folder holds the timings")
         return self
@@ -172,12 +177,22 @@ class Study(Frozen):
         for dataset in self.datasets:
             for encoder in self.encoders:
                 for model in self.models:
-                    yield Cell(dataset=dataset, encoder=encoder, model=model, depth=self.depth, block=self.block)
+                    yield Cell(
+                        dataset=dataset,
+                        encoder=encoder,
+                        model=model,
+                        depth=self.depth,
+                        block=self.block,
+                        pretrained=self._start(encoder),
+                    )
+
+    def _start(self, encoder: str) -> bool | str:
+        return self.pretrained if isinstance(self.pretrained, bool) else self.pretrained.get(encoder, False)
 
     def check_models(self) -> None:
-        """Raise RequestError for a member's name that does not exist, with the nearest one that does."""
+        """Raise RequestError for a network's name that does not exist, with the nearest one that does."""
         for model in self.models:
-            topology(model, self.depth)
+            check_model(model, self.depth)
 
 
 class Cell(Frozen):
@@ -188,6 +203,7 @@ class Cell(Frozen):
     model: str
     depth: int
     block: Block
+    pretrained: bool | str = False
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -1,0 +1,65 @@
+"""Architectures of segmentation-models-pytorch: ``smp:Unet``, ``smp:DeepLabV3Plus`` and any other it has."""
+
+import inspect
+import warnings
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import nn
+
+from nestbench.errors import RequestError, unknown
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    architecture.__name__: architecture for architecture in smp.MODEL_ARCHITECTURES_MAPPING.values()
+}
+
+
+def network(
+    variant: str, encoder: str, depth: int, in_channels: int, classes: int, dims: int, pretrained: bool | str
+) -> nn.Module:
+    """Build an architecture on the encoder that a study names, cut at ``depth`` as the library itself cuts it.
+
+    Raises RequestError for an unknown architecture, for volumes, for an encoder that is neither timm's nor the
+    library's own, and for a pair of architecture, encoder and depth that the library refuses.
+    """
+    if variant not in ARCHITECTURES:
+        raise unknown("smp architecture", variant, ARCHITECTURES)
+    if dims != 2:
+        raise RequestError(f"'smp:{variant}' is made for 2D images, not for {dims}D")
+    if isinstance(pretrained, str):
+        raise RequestError(f"'smp:{variant}' takes its library's own pretrained weights only, not '{pretrained}'")
+    options = _options(variant, depth) | {
+        "encoder_name": _encoder(variant, encoder),
+        "encoder_depth": depth,
+        "encoder_weights": "imagenet" if pretrained else None,
+        "in_channels": in_channels,
+        "classes": classes,
+    }
+    # Some of its encoders read numbers while they are built, which the meta device has none of.
+    try:
+        with torch.device("cpu"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its advice on options that a study does not set
+            built: Any = ARCHITECTURES[variant](**options)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RequestError(f"'smp:{variant}' cannot be built on '{encoder}' at depth {depth}: {reason}") from error
+    built.multiple = built.encoder.output_stride
+    moved: nn.Module = built.to(torch.get_default_device())
+    return moved
+
+
+def _encoder(variant: str, encoder: str) -> str:
+    """A study's name of an encoder as smp knows it: timm's by its universal adapter, which drops unused stages."""
+    plugin, _, name = encoder.partition(":")
+    if plugin not in ("timm", "smp") or not name:
+        raise RequestError(f"'smp:{variant}' cannot stand on encoder '{encoder}': write timm:<name> or smp:<name>")
+    return f"tu-{name}" if plugin == "timm" else name
+
+
+def _options(variant: str, depth: int) -> dict[str, Any]:
+    """What an architecture must be told so that its logits have the image's size at any depth."""
+    widths = inspect.signature(ARCHITECTURES[variant]).parameters.get("decoder_channels")
+    if widths is not None and not isinstance(widths.default, int):
+        return {"decoder_channels": widths.default[-depth:]}
+    return {"FPN": {"upsampling": 2 ** max(depth - 3, 0)}, "PSPNet": {"upsampling": 2**depth}}.get(variant, {})
