@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from nestbench import __version__
-from nestbench.cli import dataset, encoder, model, report, study
+from nestbench.cli import dataset, encoder, model, predict, report, study
 from nestbench.errors import NestbenchError, RunError
 
 WELL, SOME_FAILED, WRONG_REQUEST, STOPPED = 0, 1, 2, 130
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 for group in (study, report, model, encoder, dataset):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2], no_args_is_help=True)
+app.command()(predict.predict)
 
 
 def main() -> None:

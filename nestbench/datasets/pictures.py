@@ -43,7 +43,7 @@ def read_image(path: Path, channels: int) -> Pixels:
     """
     values = _decoded(path, palette=False)
     planes = values[..., None] if values.ndim == 2 else values[..., : 1 if values.shape[-1] < 3 else 3]
-    pixels = planes if planes.dtype == np.uint8 else _scaled(planes, path)
+    pixels = planes if planes.dtype == np.uint8 else scaled(planes, path)
     return np.repeat(pixels, channels, axis=-1) if pixels.shape[-1] < channels else pixels
 
 
@@ -151,7 +151,7 @@ def _with_tifffile(path: Path) -> NDArray[Any]:
         return np.moveaxis(values, 0, -1) if page.axes == "SYX" else values
 
 
-def _scaled(values: NDArray[Any], path: Path) -> Pixels:
+def scaled(values: NDArray[Any], path: Path) -> Pixels:
     numbers = values.astype(np.float64)
     if not np.isfinite(numbers).all():
         raise RequestError(f"image '{path}' holds values that are not numbers")

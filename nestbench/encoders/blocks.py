@@ -76,7 +76,10 @@ class TransposedUp(nn.Module):
     def forward(self, coarse: Tensor, size: torch.Size) -> Tensor:
         """Bring (N, C, *coarse) to (N, C', *size)."""
         doubled: Tensor = self.convolve(coarse)
-        return doubled if doubled.shape[2:] == size else functional.interpolate(doubled, size=size, mode="nearest")
+        # A compiler would take the answer to this question for a law of every size.
+        if not torch.compiler.is_compiling() and doubled.shape[2:] == size:
+            return doubled
+        return functional.interpolate(doubled, size=size, mode="nearest")
 
 
 BLOCKS: dict[Name, Block] = {

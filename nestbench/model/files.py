@@ -1,41 +1,138 @@
-"""Files of weights: safetensors with the ModelSpec inside, so that the file alone rebuilds the network."""
+"""Files of weights: safetensors with the spec inside, so that the file alone rebuilds the network."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from nestbench.errors import RequestError
-from nestbench.model.network import Network
-from nestbench.model.spec import ModelSpec
+from nestbench.model.build import AnyNetwork, construct
+from nestbench.model.spec import Spec, read_spec
 from nestbench.results.atomic import replacing
 
-_KEY = "nestbench"
+SPEC, USE = "nestbench", "nestbench.use"
+"""Keys of the metadata: the spec and the Use, each as JSON."""
 
 
-def save(model: Network, path: Path | str) -> None:
-    """Write weights and spec to one safetensors file, whole or not at all."""
+@dataclass(frozen=True)
+class Use:
+    """What one must know of the training to use the weights on new images."""
+
+    size: int | None = None
+    """Pixels a side that training resized every image to; None where they were taken as they are."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes, the background first; empty where they are not known."""
+
+
+UNSAID = Use()
+
+
+def save(model: AnyNetwork, path: Path | str, about: Use = UNSAID) -> None:
+    """Write weights, spec and use to one safetensors file, whole or not at all."""
     tensors = {name: t.detach().contiguous().cpu() for name, t in model.state_dict().items()}
     with replacing(Path(path)) as beside:
-        save_file(tensors, beside, metadata={_KEY: json.dumps(model.spec.to_json())})
+        save_file(tensors, beside, metadata=describe(model.spec, about))
 
 
-def load(path: Path | str) -> Network:
+def load(path: Path | str) -> AnyNetwork:
     """Rebuild the network that ``save`` wrote, on the CPU, in evaluation mode.
 
-    Raises RequestError for a file that is missing, is not safetensors, or was not written by nestbench.
+    Memory is taken only for what the file holds. Raises RequestError for a file that is missing or damaged, is not
+    safetensors, was not written by nestbench, or does not fit the network that it describes.
     """
+    with _opened(path) as file:
+        spec = _spec(file, path)
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        _compare(_shapes(spec, path), shapes, path)
+        with torch.random.fork_rng(devices=[]):
+            model = construct(spec)
+        model.load_state_dict({name: file.get_tensor(name) for name in shapes})
+    return model.eval()
+
+
+def read_use(path: Path | str) -> Use:
+    """Read the use alone; a file that was written without one gives ``UNSAID``.
+
+    Raises RequestError as ``load`` does.
+    """
+    with _opened(path) as file:
+        content = _parsed((file.metadata() or {}).get(USE, "{}"), path)
+    size, classes = content.get("size"), content.get("classes", [])
+    sized = size is None or (type(size) is int and size > 0)
+    if not (sized and isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise RequestError(f"'{path}' says neither the size nor the classes of its training in a form that is known")
+    return Use(size, tuple(classes))
+
+
+def describe(spec: Spec, about: Use) -> dict[str, str]:
+    """The metadata of a file of weights, in whatever format."""
+    return {SPEC: json.dumps(spec.to_json()), USE: json.dumps(asdict(about))}
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[Any]:
     try:
         with safe_open(str(path), framework="pt") as file:
-            described = (file.metadata() or {}).get(_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError) as error:
-        raise RequestError(f"cannot read weights from '{path}': {error}") from error
+            yield file
+    except OSError as error:
+        raise RequestError(f"cannot read weights from '{path}': {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise RequestError(
+            f"cannot read weights from '{path}': it is no safetensors file, or a damaged one ({error}); "
+            "other formats are never loaded"
+        ) from error
+
+
+def _parsed(text: str, path: Path | str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"'{path}' describes its network in words that are not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise RequestError(f"'{path}' describes its network by {type(content).__name__}, and it must be an object")
+    return content
+
+
+def _spec(file: Any, path: Path | str) -> Spec:
+    described = (file.metadata() or {}).get(SPEC)
     if described is None:
         raise RequestError(f"'{path}' holds weights, but not of a network that nestbench saved")
-    with torch.random.fork_rng(devices=[]):
-        model = Network(ModelSpec.from_json(json.loads(described)))
-    model.load_state_dict(tensors)
-    return model.eval()
+    content = _parsed(described, path)
+    with _describing(path):
+        return read_spec(content)
+
+
+def _shapes(spec: Spec, path: Path | str) -> dict[str, tuple[int, ...]]:
+    """Shape of every tensor of a network, found on the meta device: a hostile width takes no memory."""
+    with _describing(path), torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in construct(spec).state_dict().items()}
+
+
+@contextmanager
+def _describing(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # metadata that someone wrote by hand, and an encoder of anybody's, may raise anything
+        kind = "" if isinstance(error, RequestError) else f"{type(error).__name__}: "
+        reason = kind + " ".join(str(error).partition("\n")[0].split())
+        raise RequestError(f"'{path}' describes a network that cannot be built here: {reason}") from error
+
+
+def _compare(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], path: Path | str) -> None:
+    """Refuse a file by the first tensor that does not fit."""
+    for name, shape in wanted.items():
+        if name not in found:
+            raise RequestError(f"'{path}' does not fit the network that it describes: it holds no '{name}'")
+        if found[name] != shape:
+            raise RequestError(
+                f"'{path}' does not fit the network that it describes: '{name}' has the shape "
+                f"{list(found[name])} instead of {list(shape)}"
+            )
+    for name in sorted(found.keys() - wanted.keys()):
+        raise RequestError(f"'{path}' does not fit the network that it describes: it holds '{name}' besides")

@@ -21,6 +21,9 @@ COMMANDS = [
     ["model"],
     ["model", "list"],
     ["model", "show"],
+    ["model", "prune"],
+    ["model", "export"],
+    ["predict"],
     ["encoder"],
     ["encoder", "list"],
     ["dataset"],
@@ -84,7 +87,7 @@ def test_debug_shows_where_an_error_arose_wherever_it_stands(capsys: pytest.Capt
     assert answer(["model", "show", "unett", "--debug"]) == 2
     said = capsys.readouterr().err
     assert "Traceback" in said
-    assert "topology.py" in said
+    assert "models.py" in said
 
 
 def test_help_imports_nothing_heavy() -> None:

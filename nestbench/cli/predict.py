@@ -1,0 +1,114 @@
+"""``nestbench predict``: images to masks, by a file of weights."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nestbench.cli.answers import AsJson, say_json
+from nestbench.cli.study import Device
+from nestbench.errors import RequestError
+
+if TYPE_CHECKING:
+    from nestbench.model import AnyNetwork
+    from nestbench.model.files import Use
+    from nestbench.predict.batch import Done
+
+OWN = "own"
+
+Depth = Annotated[int | None, typer.Option("--depth", metavar="D", help="Prune to D; else all heads answer together.")]
+Size = Annotated[
+    str | None,
+    typer.Option("--size", metavar="N|own", help="Pixels a side to resize to, or own.", show_default="as trained"),
+]
+Window = Annotated[
+    int | None,
+    typer.Option("--window", metavar="PX", help="Longer sides go in windows.", show_default="1024, in 3D 128"),
+]
+
+
+def predict(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A file of weights that a study wrote.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders and patterns.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of the masks.")],
+    depth: Depth = None,
+    device: Device = "auto",
+    size: Size = None,
+    window: Window = None,
+    overlap: Annotated[float, typer.Option("--overlap", metavar="F", help="Share of a window that two share.")] = 0.5,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Write them too, as NAME.npy.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the mask of each image: PNG, JPEG, TIFF and NIfTI, 2D and 3D, of any size.
+
+    A mask holds the index of each pixel's class. What is wrong with one image does not stop the others.
+    """
+    wanted = _pixels(size)
+    from nestbench.machine import choose_plan
+    from nestbench.predict.batch import predict_files
+    from nestbench.predict.masks import check_options
+    from nestbench.predict.tasks import check_tasks, find_images, plan_tasks
+    from nestbench.results.atomic import writable
+
+    plan, tasks = choose_plan(device), plan_tasks(find_images(images), out, probabilities)
+    model, about = _opened(weights, depth)
+    taken = about.size if size is None else wanted
+    check_options(model.spec, taken, window, overlap)
+    check_tasks(tasks, model.spec)
+    writable(out)
+    plan.enter()
+    done = _follow(predict_files(model, tasks, plan, taken, window, overlap), len(tasks), quiet=as_json)
+    facts = {"weights": str(weights), "output": model.spec.outputs[-1], "size": taken, "classes": list(about.classes)}
+    if as_json:
+        say_json(facts | {"images": [_as_data(one) for one in done]})
+    else:
+        resized = "as they are" if taken is None else f"resized to {taken} pixels a side"
+        good = sum(not one.reason for one in done)
+        typer.echo(f"{good} of {len(done)} images to masks in {out} by {facts['output']}, {resized}")
+    if any(one.reason for one in done):
+        raise typer.Exit(1)
+
+
+def _opened(weights: Path, depth: int | None) -> "tuple[AnyNetwork, Use]":
+    from nestbench.model import load, prune
+    from nestbench.model.files import read_use
+
+    model = load(weights)
+    return model if depth is None else prune(model, depth), read_use(weights)
+
+
+def _pixels(size: str | None) -> int | None:
+    if size is None or size == OWN:
+        return None
+    if not (size.isdecimal() and int(size) > 0):
+        raise RequestError(f"--size '{size}' is neither a whole number of pixels above 0 nor '{OWN}'")
+    return int(size)
+
+
+def _follow(events: "Iterable[Done]", total: int, quiet: bool) -> "list[Done]":
+    """Show what is done as it is done: a bar on a terminal, lines elsewhere, failures always."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)  # the bar and the failures share it, so that neither breaks the other
+    live, done = console.is_terminal and not quiet, []
+    for one in track(events, "predicting", total, console=console, transient=True, disable=not live):
+        done.append(one)
+        if one.reason:
+            typer.echo(f"error: {one.reason}", err=True)
+        elif not (live or quiet):
+            typer.echo(f"{one.task.source} -> {one.task.mask}")
+    return done
+
+
+def _as_data(one: "Done") -> dict[str, Any]:
+    if one.reason:
+        return {"image": str(one.task.source), "error": one.reason}
+    probabilities = one.task.probabilities
+    return {
+        "image": str(one.task.source),
+        "mask": str(one.task.mask),
+        "probabilities": None if probabilities is None else str(probabilities),
+        "pixels": list(one.pixels),
+    }

@@ -1,0 +1,85 @@
+"""``nestbench model prune`` and ``export``: what is done to a file of weights."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nestbench.cli.answers import AsJson, say_json
+from nestbench.errors import RequestError, unknown
+
+if TYPE_CHECKING:
+    from nestbench.model import AnyNetwork
+    from nestbench.model.files import Use
+
+FORMATS = ("onnx", "torch")
+
+Weights = Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A file of weights that a study wrote.")]
+
+
+def prune(
+    weights: Weights,
+    depth: Annotated[int, typer.Option("--depth", metavar="D", help="Keep the head at this depth alone.")],
+    out: Annotated[Path, typer.Option("--out", metavar="W", help="The smaller file of weights.")],
+    as_json: AsJson = False,
+) -> None:
+    """Cut a network to what one of its heads needs; it then answers as that head did."""
+    _refuse_overwriting(weights, out)
+    from nestbench.model import prune as pruned
+    from nestbench.model import save
+
+    whole, about = _read(weights)
+    small = pruned(whole, depth)
+    save(small, out, about)
+    before, after = (sum(p.numel() for p in model.parameters()) for model in (whole, small))
+    if as_json:
+        say_json({"weights": str(out), "depth": depth, "parameters": {"before": before, "after": after}})
+    else:
+        typer.echo(f"{out}: depth {depth}, {after:,} of {before:,} parameters ({after / before:.1%})")
+
+
+def export(
+    weights: Weights,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The exported network.")],
+    form: Annotated[str, typer.Option("--format", metavar="onnx|torch", help="onnx, or torch for torch.export.")],
+    depth: Annotated[
+        int | None, typer.Option("--depth", metavar="D", help="Export the network pruned to this depth.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a network for other programs, for any batch and image size, and run it beside its source."""
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+    _refuse_overwriting(weights, out)
+    from nestbench.model import prune as pruned
+    from nestbench.model.export import TOLERANCE, require_onnx, write_onnx, write_torch
+
+    if form == "onnx":
+        require_onnx()
+    whole, about = _read(weights)
+    model = whole if depth is None else pruned(whole, depth)
+    difference = (write_onnx if form == "onnx" else write_torch)(model, out, about)
+    outputs = [f"L{d}" for d in model.spec.heads]
+    if as_json:
+        say_json({"file": str(out), "format": form, "outputs": outputs, "difference": difference})
+        return
+    found = (
+        "not compared with its source: onnxruntime is not installed (pip install 'nestbench[export]')"
+        if difference is None
+        else f"largest difference to its source {difference:.1e} (allowed: {TOLERANCE:.0e})"
+    )
+    typer.echo(f"{out}: {', '.join(outputs)}; {found}")
+
+
+def _read(weights: Path) -> tuple["AnyNetwork", "Use"]:
+    from nestbench.model import load
+    from nestbench.model.files import read_use
+
+    return load(weights), read_use(weights)
+
+
+def _refuse_overwriting(weights: Path, out: Path) -> None:
+    if out.is_dir():
+        raise RequestError(f"--out '{out}' is a folder: name a file in it")
+    if out.exists() and weights.exists() and out.samefile(weights):
+        raise RequestError(f"--out '{out}' is the file that is read: name another, so that nothing is lost")

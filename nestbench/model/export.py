@@ -1,0 +1,135 @@
+"""Networks in formats that other programs run: torch's exported program, and ONNX.
+
+Batch and size stay open: any batch, and any image of at least 2^(depth + 1) pixels a side. Images go in as training
+saw them: resized, and each brought to mean 0 and standard deviation 1. Logits come out, one output a head.
+"""
+
+import copy
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.export import Dim, ExportedProgram
+
+from nestbench.errors import RequestError
+from nestbench.model.build import AnyNetwork
+from nestbench.model.files import UNSAID, Use, describe
+from nestbench.results.atomic import replacing
+
+try:
+    import onnxruntime
+except ImportError:  # it comes with the extra 'export'
+    onnxruntime = None
+
+TOLERANCE = 1e-4
+"""Largest difference of a logit, absolute for small ones and relative for large ones."""
+
+_ONNX_LIMIT = 2**31
+_AXES = ("depth", "height", "width")
+
+Logits = Mapping[int, Tensor]
+
+
+def write_torch(model: AnyNetwork, path: Path, about: Use = UNSAID) -> float:
+    """Write what ``torch.export.load`` reads, whole or not at all; spec and use are extra files in it.
+
+    What was written is read again and run beside the network at sizes it was not traced at: the largest difference
+    is returned. Raises RequestError where the network cannot be traced, or the difference is above TOLERANCE.
+    """
+    with replacing(path) as beside:
+        with beside.open("wb") as file:
+            torch.export.save(trace(model), file, extra_files=describe(model.spec, about))
+        with beside.open("rb") as file:
+            again = torch.export.load(file).module()
+        return _verify(model, again)
+
+
+def write_onnx(model: AnyNetwork, path: Path, about: Use = UNSAID) -> float | None:
+    """Write ONNX, whole or not at all: input ``image``, outputs ``L1`` .., spec and use among the metadata.
+
+    Returns the largest difference between ONNX Runtime's output and the network's, at sizes it was not traced at;
+    None where ONNX Runtime is not installed. Raises RequestError as ``write_torch`` does, and for a network that one
+    ONNX file cannot hold.
+    """
+    require_onnx()
+    if sum(t.numel() * t.element_size() for t in model.state_dict().values()) > _ONNX_LIMIT:
+        raise RequestError("an ONNX file holds at most 2 GiB of weights, and the network has more: use --format torch")
+    names = [f"L{depth}" for depth in model.spec.heads]
+    program = torch.onnx.export(trace(model), dynamo=True, input_names=["image"], output_names=names, verbose=False)
+    if program is None:
+        raise RequestError("torch wrote no ONNX")
+    program.model.metadata_props.update(describe(model.spec, about))
+    with replacing(path) as beside:
+        program.save(beside)
+        return _verify(model, _in_onnxruntime(beside, model.spec.heads)) if onnxruntime else None
+
+
+def require_onnx() -> None:
+    """Make sure that the packages which write ONNX are installed.
+
+    Raises RequestError that says how to install them.
+    """
+    missing = [package for package in ("onnx", "onnxscript") if importlib.util.find_spec(package) is None]
+    if missing:
+        raise RequestError(f"to write ONNX, {' and '.join(missing)} must be installed: pip install 'nestbench[export]'")
+
+
+def trace(model: AnyNetwork) -> ExportedProgram:
+    """The network as one graph, in evaluation mode, float32 and on the CPU; ``model`` stays as it is.
+
+    Raises RequestError for an encoder that torch cannot trace.
+    """
+    spec, traced = model.spec, _reference(model)
+    least = 2 ** (spec.depth + 1)
+    sides = {2 + axis: Dim(name, min=least) for axis, name in enumerate(_AXES[-spec.dims :])}
+    # Sides that differ, of no special form: torch takes what it finds equal, or even, for a law.
+    example = _image(model, 2, [4 * least + 2 * axis for axis in range(spec.dims)])
+    try:
+        return torch.export.export(
+            traced,
+            (example,),
+            dynamic_shapes=({0: Dim("batch"), **sides},),
+            strict=False,
+            # What torch cannot prove of sizes, such as that a pooled side is shorter, is not forbidden in advance.
+            prefer_deferred_runtime_asserts_over_guards=True,
+        )
+    except Exception as error:  # an encoder of anybody's may raise anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RequestError(f"the network on encoder '{spec.encoder}' cannot be exported: {reason}") from error
+
+
+@torch.no_grad()
+def _verify(model: AnyNetwork, exported: Callable[[Tensor], Logits]) -> float:
+    """Largest difference of logits at two odd sizes and batches, that of the tracing not among them."""
+    traced, largest = _reference(model), 0.0
+    for batch, more in ((1, 1), (3, 2**model.spec.depth - 1)):
+        image = _image(model, batch, [2 ** (model.spec.depth + 1) + more + a for a in range(model.spec.dims)])
+        ours, theirs = traced(image), exported(image)
+        for depth, logits in ours.items():
+            difference = (logits - theirs[depth]).abs()
+            largest = max(largest, float(difference.max()))
+            if not (difference <= TOLERANCE * logits.abs().clamp_min(1)).all():
+                raise RequestError(f"the exported network differs from its source by {largest:.1e} at L{depth}")
+    return largest
+
+
+def _in_onnxruntime(path: Path, heads: tuple[int, ...]) -> Callable[[Tensor], Logits]:
+    session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    def run(image: Tensor) -> Logits:
+        outputs = session.run([f"L{depth}" for depth in heads], {"image": image.numpy()})
+        return {depth: torch.from_numpy(values) for depth, values in zip(heads, outputs, strict=True)}
+
+    return run
+
+
+def _reference(model: AnyNetwork) -> AnyNetwork:
+    return copy.deepcopy(model).to("cpu", torch.float32).eval()
+
+
+def _image(model: AnyNetwork, batch: int, sides: list[int]) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(batch, model.spec.in_channels, *sides, generator=generator)

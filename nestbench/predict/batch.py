@@ -1,0 +1,65 @@
+"""Many images, one after the other: what is wrong with one does not stop the others."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nestbench.errors import RequestError
+from nestbench.machine import Plan
+from nestbench.model import AnyNetwork
+from nestbench.predict.images import read, write_mask, write_probabilities
+from nestbench.predict.masks import decided, predict_probabilities
+from nestbench.predict.tasks import Task
+from nestbench.predict.windows import OVERLAP
+
+
+@dataclass(frozen=True)
+class Done:
+    """What has become of one task."""
+
+    task: Task
+    pixels: tuple[int, ...] = ()
+    """Pixels of each class in the mask, the background first."""
+    reason: str = ""
+    """Why there is no mask; empty where there is one."""
+
+
+def predict_files(
+    model: AnyNetwork,
+    tasks: Iterable[Task],
+    plan: Plan,
+    size: int | None = None,
+    window: int | None = None,
+    overlap: float = OVERLAP,
+) -> Iterator[Done]:
+    """Predict each image and write its files; the network is moved to where the plan says.
+
+    The options are those of ``predict_probabilities``.
+    """
+    plan.place(model)
+    for task in tasks:
+        try:
+            pixels = _predict(model, task, plan, size, window, overlap)
+        except Exception as error:  # a decoder and an encoder of anybody's may raise anything
+            yield Done(task, reason=_reason(task, error))
+        else:
+            yield Done(task, pixels)
+
+
+def _predict(
+    model: AnyNetwork, task: Task, plan: Plan, size: int | None, window: int | None, overlap: float
+) -> tuple[int, ...]:
+    image = read(task.source, model.spec.in_channels)
+    probability = predict_probabilities(model, image, size, window, overlap, plan)
+    mask = decided(probability)
+    if task.probabilities is not None:
+        write_probabilities(probability, task.probabilities, task.source)
+    write_mask(mask, task.mask, task.source)
+    return tuple(np.bincount(mask.ravel(), minlength=len(probability)).tolist())
+
+
+def _reason(task: Task, error: Exception) -> str:
+    """One line that names the file."""
+    said = " ".join((str(error) if isinstance(error, RequestError) else f"{type(error).__name__}: {error}").split())
+    return said if str(task.source) in said else f"cannot predict '{task.source}': {said}"

@@ -1,0 +1,159 @@
+"""An image to its mask by a network: resized as in training, standardised, in windows where it is large."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from nestbench.datasets.arrays import resized_image
+from nestbench.datasets.contract import Pixels
+from nestbench.datasets.feed import standardise
+from nestbench.errors import RequestError
+from nestbench.evaluate import outputs
+from nestbench.machine import Plan
+from nestbench.metrics import decide
+from nestbench.model import AnyNetwork, Spec
+from nestbench.predict.windows import MOST_OVERLAP, OVERLAP, windows
+
+WINDOW = {2: 1024, 3: 128}
+"""Sides of a window, in pixels by the network's dimensions: longer sides are taken in parts."""
+
+_AT_ONCE = 2**20
+"""Pixels of slices that go through the network together."""
+
+
+def predict_mask(
+    model: AnyNetwork,
+    pixels: Pixels,
+    size: int | None = None,
+    window: int | None = None,
+    overlap: float = OVERLAP,
+    plan: Plan | None = None,
+) -> NDArray[np.uint8]:
+    """Class index of each pixel, of the image's own size: (H, W), or (D, H, W).
+
+    As ``predict_probabilities``, by its rules.
+    """
+    return decided(predict_probabilities(model, pixels, size, window, overlap, plan))
+
+
+@torch.no_grad()
+def predict_probabilities(
+    model: AnyNetwork,
+    pixels: Pixels,
+    size: int | None = None,
+    window: int | None = None,
+    overlap: float = OVERLAP,
+    plan: Plan | None = None,
+) -> NDArray[np.float32]:
+    """Probabilities (K, H, W), or (K, D, H, W), by the network's ensemble, or by its head where it has one.
+
+    ``pixels`` are uint8 (H, W, C), or (D, H, W, C) for a volume, which a 2D network takes slice by slice. ``size`` is
+    the side that training resized images to, None takes the pixels as they are. Sides longer than ``window`` are
+    taken in windows that share ``overlap`` of their length. Without a ``plan`` the network runs in float32 where it
+    is. The network is left in evaluation mode.
+
+    Raises RequestError for an image of the wrong dimensions or channels, and a window that the network cannot take.
+    """
+    spec = model.spec
+    check_options(spec, size, window, overlap)
+    _check_image(spec, pixels)
+    model.eval()
+    plan = plan or Plan(next(model.parameters()).device.type, "float32", "contiguous", 1)
+    images = pixels[None] if pixels.ndim == spec.dims + 1 else pixels
+    step = max(1, _AT_ONCE // (size**spec.dims if size else images[0, ..., 0].size))
+    parts = [
+        _probabilities(model, images[start : start + step], size, window or WINDOW[spec.dims], overlap, plan)
+        for start in range(0, len(images), step)
+    ]
+    every = torch.cat(parts)
+    found: NDArray[np.float32] = (every[0] if images is not pixels else every.movedim(0, 1)).numpy()
+    return found
+
+
+def decided(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Class index of each pixel from probabilities (K, ...)."""
+    return decide(torch.from_numpy(probability)[None])[0].to(torch.uint8).numpy()
+
+
+def check_options(spec: Spec, size: int | None, window: int | None, overlap: float) -> None:
+    """Make sure that a network takes images of this size, in windows like these.
+
+    Raises RequestError for one that it does not take, and for more classes than a mask can hold.
+    """
+    least = 2**spec.depth
+    for what, value in (("size", size), ("window", window)):
+        if value is not None and value < least:
+            raise RequestError(f"{what} {value} is too small: a network of depth {spec.depth} takes {least} or more")
+    if not 0 <= overlap <= MOST_OVERLAP:
+        raise RequestError(f"overlap {overlap:g} is not between 0 and {MOST_OVERLAP:g}")
+    if spec.classes > 256:
+        raise RequestError(f"the network has {spec.classes} classes, and a mask holds at most 256")
+
+
+def _check_image(spec: Spec, pixels: Pixels) -> None:
+    if pixels.dtype != np.uint8:
+        raise RequestError(f"the image holds {pixels.dtype}, and networks are trained on uint8, 0 to 255")
+    if pixels.ndim not in {spec.dims + 1, 4}:
+        raise RequestError(f"a {spec.dims}D network cannot take an image of the shape {list(pixels.shape)}")
+    if pixels.shape[-1] != spec.in_channels:
+        raise RequestError(f"the image has {pixels.shape[-1]} channels, and the network takes {spec.in_channels}")
+
+
+def _probabilities(
+    model: AnyNetwork, images: Pixels, size: int | None, window: int, overlap: float, plan: Plan
+) -> Tensor:
+    """Probabilities (N, K, *space) on the CPU for images (N, *space, C)."""
+    own = images.shape[1:-1]
+    taken = images if size is None else np.stack([_shrunk(image, size) for image in images])
+    values = torch.from_numpy(np.array(np.moveaxis(taken, -1, 1), order="C")).to(plan.device)
+    # A volume's planes laid out as rows: the mean is over all its voxels.
+    values = standardise(values.flatten(3)).view(values.shape)
+    found = _blended(model, _padded(values, 2**model.spec.depth), window, overlap, plan)
+    found = found[(slice(None), slice(None), *map(slice, taken.shape[1:-1]))]
+    return found if size is None else _restored(found, own)
+
+
+def _blended(model: AnyNetwork, images: Tensor, window: int, overlap: float, plan: Plan) -> Tensor:
+    """Probabilities (N, K, *space) on the CPU: those of all windows, each with its weights."""
+    total = None
+    for place, weights in windows(tuple(images.shape[2:]), window, overlap):
+        with plan.autocast():
+            logits = model(plan.arrange(images[place]))
+        primary = outputs(logits)[model.spec.outputs[-1]].cpu()
+        if total is None:
+            total = primary.new_zeros(*primary.shape[:2], *images.shape[2:])
+        total[place] += primary * weights
+    assert total is not None, "there is at least one window"
+    return total
+
+
+def _padded(images: Tensor, least: int) -> Tensor:
+    """Images (N, C, *space) with their far edges repeated until no side is below ``least``."""
+    missing = [max(0, least - side) for side in images.shape[2:]]
+    if not any(missing):
+        return images
+    return functional.pad(images, [n for side in reversed(missing) for n in (0, side)], mode="replicate")
+
+
+def _shrunk(image: Pixels, size: int) -> Pixels:
+    """Bring (H, W, C) to (size, size, C) as training did; a volume (D, H, W, C) plane by plane, then in depth."""
+    if image.ndim == 3:
+        return resized_image(image, size)
+    depth, _, _, channels = image.shape
+    planes = resized_image(np.concatenate([*image], axis=-1), size).reshape(size, size, depth, channels)
+    across = np.moveaxis(planes, 2, 0).reshape(depth, size, size * channels)
+    return resized_image(across, size).reshape(size, size, size, channels)
+
+
+def _restored(values: Tensor, space: tuple[int, ...]) -> Tensor:
+    """Bring (N, K, *any) to (N, K, *space), linear, averaging over what a larger pixel covers."""
+    count, classes, *_ = values.shape
+    if len(space) == 2:
+        return functional.interpolate(values, size=space, mode="bilinear", antialias=True)
+    depth, height, width = space
+    planes = functional.interpolate(values.flatten(1, 2), size=(height, width), mode="bilinear", antialias=True)
+    rows = planes.reshape(count, classes, -1, height * width)
+    deep = functional.interpolate(rows, size=(depth, height * width), mode="bilinear", antialias=True)
+    return deep.reshape(count, classes, *space)

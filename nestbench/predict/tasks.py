@@ -1,0 +1,106 @@
+"""Which files are to be predicted, and where their masks go; whatever is wrong with that is said before any work."""
+
+import glob
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nestbench.errors import RequestError
+from nestbench.model import Spec
+from nestbench.predict.images import NIFTI, SUFFIXES, TIFF, look, suffix
+
+GREY_AS_COLOUR = (1, 3)
+"""Channels of an image and of a network that do not agree and yet fit."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image, where its mask goes, and where its probabilities go if they are wanted."""
+
+    source: Path
+    mask: Path
+    probabilities: Path | None = None
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The files that it writes."""
+        return (self.mask,) if self.probabilities is None else (self.mask, self.probabilities)
+
+
+def find_images(names: Iterable[str]) -> list[Path]:
+    """Files by their names, those directly in folders, and those that patterns match, each once, in that order.
+
+    Raises RequestError for a name that stands for no file, or for one of a format that is not read.
+    """
+    found: dict[Path, Path] = {}
+    for name in names:
+        for path in _named(name):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def plan_tasks(sources: Sequence[Path], out: Path, probabilities: bool = False) -> list[Task]:
+    """Give each image its outputs in ``out``: TIFF for TIFF, NIfTI for NIfTI, PNG for all else.
+
+    Raises RequestError where two would have one name, and where an image would be overwritten.
+    """
+    tasks = [_task(source, out, probabilities) for source in sources]
+    written = Counter(path for task in tasks for path in task.outputs)
+    for path, count in written.items():
+        if count > 1:
+            first, second = [str(task.source) for task in tasks if path in task.outputs][:2]
+            raise RequestError(f"'{first}' and '{second}' would both be written to '{path}': predict them apart")
+    images = {source.resolve() for source in sources}
+    for path in written:
+        if path.resolve() in images:
+            raise RequestError(f"--out '{out}' would overwrite the image '{path}': choose another folder")
+    return tasks
+
+
+def check_tasks(tasks: Iterable[Task], spec: Spec) -> None:
+    """Hold every image's header against what the network takes; a header that is damaged is left for later.
+
+    Raises RequestError for a picture and a 3D network, and for channels that do not fit.
+    """
+    for task in tasks:
+        holds = look(task.source)
+        if holds is None:
+            continue
+        if spec.dims == 3 and not holds.volume:
+            raise RequestError(f"'{task.source}' is a picture, and the network takes volumes (TIFF of pages, NIfTI)")
+        if holds.channels != spec.in_channels and (holds.channels, spec.in_channels) != GREY_AS_COLOUR:
+            raise RequestError(
+                f"'{task.source}' has {_channels(holds.channels)}, and the network takes {_channels(spec.in_channels)}"
+            )
+
+
+def _named(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if suffix(p) and not p.name.startswith(".") and p.is_file())
+        return _some(found, f"no image lies in the folder '{name}'")
+    if path.is_file():
+        return _some([path] if suffix(path) else [], f"'{name}' is no image that can be read")
+    if glob.has_magic(name):
+        # A path's own glob takes no absolute pattern.
+        matched = sorted(map(Path, glob.glob(name, recursive=True)))  # noqa: PTH207
+        return _some([p for p in matched if suffix(p) and p.is_file()], f"no image matches '{name}'")
+    raise RequestError(f"'{name}' is not there: an image, a folder or a pattern is wanted")
+
+
+def _some(found: list[Path], otherwise: str) -> list[Path]:
+    if not found:
+        raise RequestError(f"{otherwise} (allowed: {', '.join(SUFFIXES)})")
+    return found
+
+
+def _task(source: Path, out: Path, probabilities: bool) -> Task:
+    ending = source.name[-len(suffix(source)) :]
+    stem = source.name.removesuffix(ending)
+    mask = out / (source.name if suffix(source) in (*NIFTI, *TIFF) else f"{stem}.png")
+    return Task(source, mask, out / f"{stem}.npy" if probabilities else None)
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"

@@ -1,0 +1,124 @@
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from nestbench.cli import answer
+from nestbench.model import build, load, prune, save
+from nestbench.model.files import Use
+from nestbench.predict import predict_mask
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with weights for images and for volumes, and images of every format."""
+    generator = np.random.default_rng(0)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(generator.integers(0, 256, (30, 41), dtype=np.uint8)).save(tmp_path / "in" / "a.png")
+    tifffile.imwrite(tmp_path / "in" / "b.tif", generator.integers(0, 4000, (33, 20)).astype(np.uint16))
+    volume = generator.normal(size=(10, 12, 9)).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(volume, np.diag([1, 2, 3, 1])), tmp_path / "in" / "c.nii.gz")
+    torch.manual_seed(0)
+    save(build("unet++ds", "plain:2", 2), tmp_path / "w", Use(16, ("background", "cell")))
+    save(build("unet++", "plain:2", 2, dims=3), tmp_path / "w3")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def predicted(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert answer(["predict", *arguments, "--device", "cpu"]) == 0
+    return capsys.readouterr().out
+
+
+def test_every_image_of_a_folder_gets_its_mask(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = predicted(capsys, "w", "in", "--out", "out").splitlines()
+    assert said[:3] == [f"in/{n} -> out/{n}" for n in ("a.png", "b.tif", "c.nii.gz")]
+    assert said[3:] == ["3 of 3 images to masks in out by ensemble, resized to 16 pixels a side"]
+    assert np.asarray(Image.open("out/a.png")).shape == (30, 41)
+    assert tifffile.imread("out/b.tif").shape == (33, 20)
+    assert nibabel.load("out/c.nii.gz").shape == (10, 12, 9)
+
+
+def test_the_options_are_those_of_the_function(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predicted(capsys, "w", "in/a.png", "--out", "out", "--size", "own", "--depth", "1", "--window", "16")
+    image = np.asarray(Image.open("in/a.png"))[..., None]
+    expected = predict_mask(prune(load("w"), 1), image, window=16)
+    # The machine's plan may compute in bfloat16.
+    assert (np.asarray(Image.open("out/a.png")) == expected).mean() > 0.9
+
+
+def test_a_network_of_volumes_takes_them_whole(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "by L2, as they are" in predicted(capsys, "w3", "in/*.nii.gz", "--out", "out", "--probabilities")
+    probability, mask = np.load("out/c.npy"), np.asarray(nibabel.load("out/c.nii.gz").dataobj)
+    assert probability.shape == (2, 10, 12, 9)
+    np.testing.assert_array_equal(probability[1] >= 0.5, mask == 1)
+
+
+def test_json_tells_what_was_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = json.loads(predicted(capsys, "w", "in/a.png", "--out", "out", "--json"))
+    assert {key: said[key] for key in ("output", "size", "classes")} == {
+        "output": "ensemble",
+        "size": 16,
+        "classes": ["background", "cell"],
+    }
+    (image,) = said["images"]
+    assert (image["image"], image["mask"], image["probabilities"]) == ("in/a.png", "out/a.png", None)
+    assert sum(image["pixels"]) == 30 * 41
+
+
+def test_a_corrupt_image_does_not_stop_the_others(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a0.png", "b0.nii"):
+        (here / "in" / name).write_bytes(b"rubbish")
+    assert answer(["predict", "w", "in", "--out", "out", "--device", "cpu"]) == 1
+    said = capsys.readouterr()
+    assert [line.split("'")[1] for line in said.err.splitlines()] == ["in/a0.png", "in/b0.nii"]
+    assert said.out.splitlines()[-1].startswith("3 of 5 images")
+    assert sorted(p.name for p in (here / "out").iterdir()) == ["a.png", "b.tif", "c.nii.gz"]
+
+
+def test_json_tells_what_failed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "in" / "a.png").write_bytes(b"rubbish")
+    assert answer(["predict", "w", "in/a.png", "--out", "out", "--json", "--device", "cpu"]) == 1
+    (image,) = json.loads(capsys.readouterr().out)["images"]
+    assert image.keys() == {"image", "error"}
+
+
+WRONG = {
+    "no such weights": (["absent", "in"], "cannot read weights from 'absent'"),
+    "an image as weights": (["in/a.png", "in"], "no safetensors file"),
+    "no image matches": (["w", "in/*.jpg"], "no image matches 'in/*.jpg'"),
+    "no such image": (["w", "in/z.png"], "'in/z.png' is not there"),
+    "no such device": (["w", "in", "--device", "gpu"], "unknown device 'gpu'"),
+    "a depth without a head": (["w", "in", "--depth", "3"], "a head was trained only at depth 1, 2"),
+    "a size that is none": (["w", "in", "--size", "large"], "--size 'large' is neither"),
+    "a size of zero": (["w", "in", "--size", "0"], "--size '0' is neither"),
+    "a size below the network's": (["w", "in", "--size", "2"], "size 2 is too small"),
+    "a window below the network's": (["w", "in", "--window", "1"], "window 1 is too small"),
+    "an overlap of one": (["w", "in", "--overlap", "1"], "overlap 1 is not between"),
+    "a picture for volumes": (["w3", "in"], "'in/a.png' is a picture"),
+    "colour for a grey network": (["w", "colour.png"], "has 3 channels"),
+    "one name for two": (["w", "in/a.png", "a.jpg"], "would both be written to"),
+    "the folder of the images": (["w", "in", "--out", "in"], "would overwrite the image"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_request_is_one_sentence_before_any_work(
+    kind: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save("colour.png")
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save("a.jpg")
+    arguments, words = WRONG[kind]
+    out = [] if "--out" in arguments else ["--out", "out"]
+    assert answer(["predict", *arguments, *out]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert words in said.err
+    assert not (here / "out").exists()

@@ -1,0 +1,167 @@
+"""A sample of members and depths; with NESTBENCH_EVERY_EXPORT set every one, which takes many minutes."""
+
+import json
+import os
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from nestbench.errors import RequestError
+from nestbench.model import build, export, prune
+from nestbench.model.export import TOLERANCE, trace, write_onnx, write_torch
+from nestbench.model.files import SPEC, USE, Use
+from nestbench.model.spec import read_spec
+from nestbench.topology import MEMBERS
+
+EVERY = [(name, depth, dims) for name in MEMBERS for depth in (1, 2, 3, 4) for dims in (2, 3)]
+SAMPLED = "NESTBENCH_EVERY_EXPORT" not in os.environ
+TRACED = [("unet", 2, 2), ("unet-e", 2, 2), ("unet+", 3, 2), ("unet++ds", 2, 3)] if SAMPLED else EVERY
+COMPILED = [("unet++ds", 2, 2), ("unet-e", 1, 3)] if SAMPLED else EVERY
+IN_ONNX = [("unet-e", 1, 3)] if SAMPLED else EVERY
+ABOUT = Use(96, ("background", "cell"))
+
+
+def network(name, depth=2, dims=2, encoder="plain:2", **options):
+    torch.manual_seed(0)
+    return build(name, encoder, depth, dims=dims, **options).eval()
+
+
+def images(model):
+    """Even, odd and small sizes, none of them that of the tracing."""
+    least, dims = 2 ** (model.spec.depth + 1), model.spec.dims
+    sizes = [(48, 80, 32), (65, 97, 33), (least, least + 1, least)]
+    shapes = [(batch, model.spec.in_channels, *size[:dims]) for batch, size in zip((1, 2, 3), sizes, strict=True)]
+    return [torch.randn(shape) for shape in shapes]
+
+
+@torch.no_grad()
+def assert_same(model, other, tolerance=0.0):
+    for image in images(model):
+        ours, theirs = model(image), other(image)
+        assert list(ours) == list(theirs)
+        for depth, logits in ours.items():
+            torch.testing.assert_close(theirs[depth], logits, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(("name", "depth", "dims"), TRACED)
+def test_every_member_is_one_graph_for_any_batch_and_size(name, depth, dims):
+    model = network(name, depth, dims, in_channels=2, classes=3)
+    assert_same(model, trace(model).module())
+
+
+@pytest.mark.parametrize(
+    "options", [{"block": "paper"}, {"block": "paper", "dims": 3, "depth": 1}, {"encoder": "timm:resnet10t"}], ids=str
+)
+def test_every_block_and_encoder_is_one_graph(options):
+    model = network("unet++ds", **options)
+    assert_same(model, trace(model).module(), 1e-5)
+
+
+@pytest.mark.parametrize(("name", "depth", "dims"), COMPILED)
+def test_every_member_compiles_without_a_break(name, depth, dims):
+    torch.compiler.reset()
+    model = network(name, depth, dims)
+    assert_same(model, torch.compile(model, fullgraph=True, backend="eager", dynamic=True))
+
+
+@pytest.mark.parametrize(("name", "depth", "dims"), IN_ONNX)
+def test_onnx_runtime_answers_as_every_member_does(name, depth, dims, tmp_path):
+    model = network(name, depth, dims)
+    write_onnx(model, tmp_path / "network.onnx")
+    assert_same(model, in_onnxruntime(tmp_path / "network.onnx"), TOLERANCE)
+
+
+def in_onnxruntime(path):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(image):
+        outputs = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+        return {int(name.removeprefix("L")): torch.from_numpy(o) for name, o in zip(names, outputs, strict=True)}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A network in both formats."""
+    folder = tmp_path_factory.mktemp("exported")
+    model = network("unet++ds", in_channels=3)
+    differences = write_torch(model, folder / "n.pt2", ABOUT), write_onnx(model, folder / "n.onnx", ABOUT)
+    return model, folder, differences
+
+
+def test_what_was_written_has_been_compared_with_its_source(written):
+    _, _, (of_torch, of_onnx) = written
+    assert 0 <= of_torch < TOLERANCE
+    assert 0 < of_onnx < TOLERANCE
+
+
+def test_onnx_names_its_input_and_outputs_and_leaves_batch_and_size_open(written):
+    model, folder, _ = written
+    graph = onnx.load(folder / "n.onnx").graph
+    onnx.checker.check_model(str(folder / "n.onnx"))
+    assert [i.name for i in graph.input] == ["image"]
+    assert [o.name for o in graph.output] == ["L1", "L2"]
+    batch, channels, *sides = graph.input[0].type.tensor_type.shape.dim
+    assert channels.dim_value == 3
+    assert all(side.dim_param for side in (batch, *sides))
+    assert_same(model, in_onnxruntime(folder / "n.onnx"), TOLERANCE)
+
+
+def test_onnx_carries_spec_classes_and_size(written):
+    model, folder, _ = written
+    metadata = {entry.key: json.loads(entry.value) for entry in onnx.load(folder / "n.onnx").metadata_props}
+    assert read_spec(metadata[SPEC]) == model.spec
+    assert metadata[USE] == {"size": 96, "classes": ["background", "cell"]}
+
+
+def test_the_program_of_torch_answers_and_carries_the_same(written):
+    model, folder, _ = written
+    extra = {SPEC: "", USE: ""}
+    program = torch.export.load(folder / "n.pt2", extra_files=extra)
+    assert_same(model, program.module())
+    assert read_spec(json.loads(extra[SPEC])) == model.spec
+    assert json.loads(extra[USE])["size"] == 96
+
+
+def test_a_pruned_network_is_exported_as_one_of_its_own():
+    whole = network("unet++ds")
+    program = trace(prune(whole, 1)).module()
+    with torch.no_grad():
+        image = torch.randn(1, 1, 21, 32)
+        assert list(program(image)) == [1]
+        assert torch.equal(program(image)[1], whole(image)[1])
+
+
+def test_exporting_leaves_the_network_as_it_was():
+    model = network("unet", depth=1).double().train()
+    trace(model)
+    assert model.training
+    assert {p.dtype for p in model.parameters()} == {torch.float64}
+
+
+def test_a_network_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
+    model, other = network("unet", depth=1), network("unet", depth=1)
+    torch.nn.init.ones_(other.heads["1"].bias)
+    program = trace(other)
+    monkeypatch.setattr(export, "trace", lambda _: program)
+    with pytest.raises(RequestError, match="differs from its source by 1"):
+        write_torch(model, tmp_path / "n.pt2")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_cannot_be_traced_is_refused_with_the_reason(tmp_path):
+    model = network("unet", depth=1)
+    model.encoder.forward = lambda image: [image] * int(image.sum())
+    with pytest.raises(RequestError, match="on encoder 'plain:2' cannot be exported: "):
+        write_torch(model, tmp_path / "n.pt2")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_extra_one_sentence_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RequestError, match=r"onnx and onnxscript must be installed: pip install 'nestbench\[export\]'"):
+        write_onnx(network("unet", depth=1), tmp_path / "n.onnx")

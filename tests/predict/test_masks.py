@@ -1,0 +1,185 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from nestbench.datasets.arrays import resized_image
+from nestbench.datasets.feed import Feed, standardise
+from nestbench.errors import RequestError
+from nestbench.evaluate import outputs, predicted_masks
+from nestbench.machine import Plan
+from nestbench.model import build, prune
+from nestbench.predict import decided, masks, predict_mask, predict_probabilities
+
+PLAN = Plan("cpu", "float32", "contiguous", 1)
+
+
+def network(name="unet++ds", depth=2, **options):
+    torch.manual_seed(0)
+    return build(name, "plain:4", depth, **options).eval()
+
+
+def pixels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+class Pointwise(nn.Module):
+    """A network of one head that looks at no pixel but its own."""
+
+    def __init__(self, dims=2):
+        super().__init__()
+        self.spec = build("unet", "plain:1", 1, dims=dims).spec
+        self.scale = nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, image):
+        return {1: self.scale * image + 0.1}
+
+
+def test_masks_are_those_of_the_evaluation():
+    images = pixels(5, 24, 24, 3)
+    model = network(in_channels=3, classes=3)
+    data = Feed(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), torch.zeros(5, 24, 24, dtype=torch.uint8))
+    expected = predicted_masks(model, data, PLAN)
+    found = np.stack([predict_mask(model, image) for image in images])
+    assert len(np.unique(expected)) == 3
+    np.testing.assert_array_equal(found, expected)
+
+
+@torch.no_grad()
+def test_an_image_is_resized_as_in_training_and_its_probabilities_back():
+    model, image = network(in_channels=1), pixels(57, 40, 1)
+    small = torch.from_numpy(resized_image(image, 32).transpose(2, 0, 1).copy())[None]
+    expected = outputs(model(standardise(small)))["ensemble"]
+    expected = nn.functional.interpolate(expected, size=(57, 40), mode="bilinear", antialias=True)[0]
+    found = predict_probabilities(model, image, size=32)
+    assert found.shape == (2, 57, 40)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_size_that_the_image_has_already_changes_nothing():
+    model, image = network(), pixels(32, 32, 1)
+    np.testing.assert_allclose(predict_probabilities(model, image, 32), predict_probabilities(model, image), atol=1e-6)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(2, 20), st.floats(0, 0.9))
+def test_for_a_network_of_single_pixels_windows_change_nothing(height, width, window, overlap):
+    model, image = Pointwise(), pixels(height, width, 1)
+    whole = predict_probabilities(model, image)
+    np.testing.assert_allclose(predict_probabilities(model, image, None, window, overlap), whole, atol=1e-6)
+
+
+def test_for_a_network_of_single_voxels_windows_change_nothing():
+    model, volume = Pointwise(dims=3), pixels(9, 14, 11, 1)
+    whole = predict_probabilities(model, volume)
+    np.testing.assert_allclose(predict_probabilities(model, volume, window=5), whole, atol=1e-6)
+
+
+def test_a_window_as_large_as_the_image_changes_no_bit():
+    model, image = network(), pixels(40, 33, 1)
+    assert np.array_equal(predict_probabilities(model, image, window=40), predict_probabilities(model, image))
+
+
+@torch.no_grad()
+def test_windows_answer_as_those_of_monai_do():
+    """MONAI's own weights are Gaussian: constant ones on windows that do not overlap compare the windows alone."""
+    inferers = pytest.importorskip("monai.inferers")
+    model, image = network("unet"), pixels(48, 64, 1)
+    values = standardise(torch.from_numpy(image.transpose(2, 0, 1).copy())[None])
+    theirs = inferers.sliding_window_inference(values, (16, 16), 1, lambda part: model(part)[2], 0.0)
+    found = predict_probabilities(model, image, window=16, overlap=0)
+    np.testing.assert_allclose(found[1], theirs.sigmoid()[0, 0], atol=1e-5)
+
+
+def test_blended_windows_have_no_seam():
+    """Where windows of an even image meet, the answer is as smooth as inside one."""
+    model, image = network("unet"), np.tile(np.arange(64, dtype=np.uint8)[:, None, None] * 4, (1, 64, 1))
+    blended = predict_probabilities(model, image, window=32, overlap=0.5)[1]
+    cut = predict_probabilities(model, image, window=32, overlap=0)[1]
+    across = [np.abs(np.diff(values[:, 16:48], axis=0))[31].max() for values in (blended, cut)]
+    assert across[0] < across[1]
+
+
+@pytest.mark.parametrize("space", [(1, 1), (3, 50), (2, 2)])
+def test_an_image_below_what_the_network_can_halve_is_padded(space):
+    assert predict_mask(network(depth=3), pixels(*space, 1)).shape == space
+
+
+def test_padding_moves_no_pixel():
+    model, image = Pointwise(), pixels(1, 5, 1)
+    expected = outputs(model(standardise(torch.from_numpy(image.transpose(2, 0, 1).copy())[None])))["L1"][0]
+    np.testing.assert_allclose(predict_probabilities(model, image), expected.detach(), atol=1e-6)
+
+
+def test_a_2d_network_takes_a_volume_slice_by_slice(monkeypatch):
+    monkeypatch.setattr(masks, "_AT_ONCE", 16 * 20 * 24)
+    model, volume = network(), pixels(19, 20, 24, 1)
+    found = predict_mask(model, volume)
+    assert found.shape == (19, 20, 24)
+    for index in (0, 15, 16, 18):
+        np.testing.assert_array_equal(found[index], predict_mask(model, volume[index]))
+
+
+def test_a_3d_network_takes_a_volume_whole():
+    model, volume = network(dims=3, classes=3), pixels(8, 17, 12, 1)
+    found = predict_probabilities(model, volume)
+    assert found.shape == (3, 8, 17, 12)
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+    whole = torch.from_numpy(volume[None, ..., 0][None].copy()).float()
+    values = (whole - whole.mean()) / whole.std(correction=0)
+    with torch.no_grad():
+        np.testing.assert_allclose(found, outputs(model(values))["ensemble"][0], atol=1e-4)
+
+
+def test_a_volume_is_resized_in_depth_too():
+    model = Pointwise(dims=3)
+    ramp = np.broadcast_to(np.linspace(0, 255, 12).astype(np.uint8)[:, None, None, None], (12, 6, 6, 1))
+    found = predict_probabilities(model, np.ascontiguousarray(ramp), size=6)[1]
+    assert found.shape == (12, 6, 6)
+    assert (np.diff(found, axis=0) >= -1e-6).all()
+    assert np.ptp(found, axis=(1, 2)).max() < 1e-5
+
+
+def test_a_chosen_depth_is_that_head_alone():
+    model, image = network(), pixels(32, 32, 1)
+    with torch.no_grad():
+        logits = model(standardise(torch.from_numpy(image.transpose(2, 0, 1).copy())[None]))
+    head = predict_probabilities(prune(model, 1), image)
+    np.testing.assert_allclose(head, outputs(logits)["L1"][0], atol=1e-6)
+
+
+def test_an_even_image_is_no_division_by_zero():
+    found = predict_probabilities(network(), np.full((20, 20, 1), 7, np.uint8))
+    assert np.isfinite(found).all()
+
+
+def test_two_classes_are_decided_at_one_half():
+    probability = np.array([[[0.5, 0.6]], [[0.5, 0.4]]], np.float32)
+    assert decided(probability).tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "words"),
+    [
+        ((32, 32, 3), {}, "has 3 channels, and the network takes 1"),
+        ((32, 32), {}, r"cannot take an image of the shape \[32, 32\]"),
+        ((32, 32, 1), {"size": 3}, "size 3 is too small: a network of depth 2 takes 4 or more"),
+        ((32, 32, 1), {"window": 3}, "window 3 is too small"),
+        ((32, 32, 1), {"overlap": 1.0}, "overlap 1 is not between 0 and 0.9"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_refused(shape, options, words):
+    with pytest.raises(RequestError, match=words):
+        predict_mask(network(), pixels(*shape), **options)
+
+
+def test_numbers_of_another_range_are_refused():
+    with pytest.raises(RequestError, match="the image holds float64, and networks are trained on uint8"):
+        predict_mask(network(), pixels(32, 32, 1) / 255)
+
+
+def test_a_picture_is_refused_by_a_network_of_volumes():
+    with pytest.raises(RequestError, match="a 3D network cannot take"):
+        predict_mask(network(dims=3), pixels(32, 32, 1))
