@@ -152,6 +152,10 @@ def _with_tifffile(path: Path) -> NDArray[Any]:
 
 
 def scaled(values: NDArray[Any], path: Path) -> Pixels:
+    """Values of any type as 8 bits: the image's own percentiles LOW and HIGH become 0 and 255.
+
+    Raises RequestError for values that are not numbers; ``path`` is for its sentence.
+    """
     numbers = values.astype(np.float64)
     if not np.isfinite(numbers).all():
         raise RequestError(f"image '{path}' holds values that are not numbers")
