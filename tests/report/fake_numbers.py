@@ -9,6 +9,7 @@ import pandas as pd
 from nestbench.results.records import Epoch, fingerprint
 from nestbench.results.scores import THRESHOLDS
 from nestbench.study.schema import Run, Study
+from nestbench.study.models import is_outside
 from nestbench.topology import MEMBERS, parse, topology
 
 MODELS = ("unet", "wide-unet", "unet-e", "unet+ds", "unet++", "unet++ds")
@@ -60,13 +61,18 @@ def random(*words: object) -> np.random.Generator:
     return np.random.default_rng(int(fingerprint([str(w) for w in words]), 16))
 
 
+def stand_in(model: str) -> str:
+    """The member of the family whose numbers a network gets: of another library's, those of U-Net."""
+    return "unet" if is_outside(model) else model
+
+
 def size(member: str, depth: int) -> int:
     return int(MILLIONS[member] * 1e6 / 4 ** (4 - depth))
 
 
 def counts(run: Run, fake: Fake, output: str, split: str) -> pd.DataFrame:
     """Counts of pixels whose IoU has a case, a seed, a member and a rest part, so that cases and seeds correlate."""
-    member, depth = parse(run.cell.model, run.cell.depth)
+    member, depth = parse(stand_in(run.cell.model), run.cell.depth)
     shallow = 0.0 if output == "ensemble" else 0.001 + 0.006 * (depth - int(output[1:])) ** 2
     case = random(run.cell.dataset.title, split).normal(0, 0.07, fake.cases)
     seed = random(run.cell.key, run.seed, "seed").normal(0, 0.002)
@@ -101,8 +107,8 @@ def epochs(draw: np.random.Generator, length: int, top: float) -> list[Epoch]:
 def speed(study: Study) -> dict[str, Any]:
     rows = []
     for cell in study.cells():
-        grid = topology(cell.model, cell.depth)
-        member = parse(cell.model, cell.depth)[0]
+        grid = topology(stand_in(cell.model), cell.depth)
+        member = parse(stand_in(cell.model), cell.depth)[0]
         heavy = {"first": 1.0, "last": 1.4, "all": 2.0}[MEMBERS[member].skips] * (1.2 if MEMBERS[member].wide else 1.0)
         for depth in (*grid.heads, *([grid.depth] if grid.deep_supervision else [])):
             output = "all" if [r for r in rows if _same(r, cell.key) and r["depth"] == depth] else f"L{depth}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from fake_numbers import GAIN, SIZE, Fake, counts, epochs, random, size, speed
+from fake_numbers import GAIN, SIZE, Fake, counts, epochs, random, size, speed, stand_in
 
 from nestbench.results.records import (
     Result,
@@ -99,8 +99,8 @@ def _write_dataset(folder: Path, spec: DatasetSpec, fake: Fake, number: int) -> 
 
 
 def _write_run(folder: Path, run: Run, fake: Fake) -> None:
-    grid = topology(run.cell.model, run.cell.depth)
-    member = parse(run.cell.model, run.cell.depth)[0]
+    grid = topology(stand_in(run.cell.model), run.cell.depth)
+    member = parse(stand_in(run.cell.model), run.cell.depth)[0]
     draw = random(run.cell.key, run.seed)
     cases = pd.concat([counts(run, fake, output, side) for side in ("validation", "test") for output in grid.outputs])
     folder.mkdir(parents=True)

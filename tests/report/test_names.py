@@ -17,6 +17,11 @@ def test_a_depth_of_its_own_is_part_of_the_name() -> None:
     assert title("unet:4", 4) == "U-Net"
 
 
+def test_a_network_of_another_library_keeps_its_name_there() -> None:
+    assert title("smp:UnetPlusPlus", 4) == "UnetPlusPlus (smp)"
+    assert title("smp:FPN:5", 4) == "FPN (smp) L5"
+
+
 def test_every_member_of_the_family_has_a_name_of_its_own() -> None:
     assert len({title(name, 4) for name in MEMBERS}) == len(MEMBERS)
 

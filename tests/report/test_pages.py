@@ -97,9 +97,10 @@ def test_a_wide_study_with_long_names_stays_within_the_margins(
     "changes",
     [
         {"models": ("unet",), "seeds": 1, "cases": 4},
+        {"models": ("smp:Unet", "smp:FPN:5"), "seeds": 1, "cases": 4},
         {"models": ("unet", "unet-e"), "seeds": 1, "speed": False, "classes": ("background", "cell", "border")},
     ],
-    ids=["one member and one seed", "three classes without speed"],
+    ids=["one member and one seed", "no member of the family", "three classes without speed"],
 )
 def test_whatever_is_finished_makes_a_report(make_evidence: Make, tmp_path: Path, changes: dict[str, object]) -> None:
     evidence = make_evidence(**changes)

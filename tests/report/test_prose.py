@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 from nestbench.report.gather import Evidence
 from nestbench.report.prose import limits, methods
@@ -16,12 +17,30 @@ def test_the_methods_name_data_networks_training_runs_and_statistics(evidence: E
     assert "3 seeds of each network" in told["Runs"]
     assert "precision bfloat16" in told["Runs"]
     assert "Holm" in told["Statistics"]
+    assert "library" not in told["Networks"]
 
 
 def test_a_search_is_told_with_its_space(make_evidence: Make) -> None:
     told = {block["lead"]: block["text"] for block in methods(make_evidence(models=("unet",), seeds=1, search=True))}
     assert "the same 20 trials (sampler tpe, stopper hyperband)" in told["Search"]
     assert "learning_rate from 0.0001 to 0.01 (logarithmic); loss one of dice and bce-dice" in told["Search"]
+
+
+def test_networks_of_other_libraries_are_told_apart(make_evidence: Make) -> None:
+    told = {b["lead"]: b["text"] for b in methods(make_evidence(models=("unet", "smp:Unet", "smp:FPN"), seeds=1))}
+    assert "Unet (smp) and FPN (smp) are built by the library in brackets" in told["Networks"]
+
+
+def test_how_weights_began_is_told(make_evidence: Make) -> None:
+    evidence = make_evidence(models=("unet",), seeds=1)
+    for pretrained, words in (
+        (False, "Weights began random."),
+        (True, "Encoders began with their published weights"),
+        ({"timm:resnet18": "own.safetensors"}, "(timm:resnet18 from own.safetensors)"),
+    ):
+        study = evidence.study.model_copy(update={"pretrained": pretrained})
+        told = {block["lead"]: block["text"] for block in methods(replace(evidence, study=study))}
+        assert words in told["Training"]
 
 
 def test_the_limits_count_seeds_and_test_subjects(make_evidence: Make) -> None:

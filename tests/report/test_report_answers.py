@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from nestbench.report.answers import answers, pruning
+from nestbench.report.answers import answers, pruning, whole
 from nestbench.report.gather import Evidence
 from nestbench.report.pages import make_tables
 
@@ -68,3 +68,10 @@ def test_the_depth_to_prune_to_is_chosen_on_validation_and_told_on_test(make_evi
 
 def test_members_with_one_head_are_not_pruned(make_evidence: Make) -> None:
     assert pruning(make_tables(make_evidence(models=("unet", "unet++"), seeds=2))["depths"], 4) == []
+
+
+def test_networks_that_cannot_be_pruned_are_named(make_evidence: Make) -> None:
+    mixed = make_tables(make_evidence(models=("unet", "unet++ds", "smp:Unet"), seeds=2))["depths"]
+    assert whole(mixed, 4) == ["U-Net and Unet (smp) have one head: they cannot be pruned."]
+    assert whole(mixed[mixed["model"] == "smp:Unet"], 4) == ["Unet (smp) has one head: it cannot be pruned."]
+    assert whole(mixed[mixed["model"] == "unet++ds"], 4) == []

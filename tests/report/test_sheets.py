@@ -44,6 +44,11 @@ def test_a_member_with_fewer_seeds_says_so(make_evidence: Make) -> None:
     assert "n: 2 seeds and 12 subjects of nuclei." in sheets.comparisons(numbers["comparisons"], 4)["caption"]
 
 
+def test_a_network_of_another_library_is_whole(make_evidence: Make) -> None:
+    table = make_tables(make_evidence(models=("smp:Unet",), seeds=1))["depths"]
+    assert [row[:2] for row in sheet_rows(sheets.depths(table, 4, "cpu"))] == [["Unet (smp)", "whole"]]
+
+
 def test_groups_are_the_panels_of_the_study(make_evidence: Make) -> None:
     table = make_tables(make_evidence(models=("unet",), seeds=1, encoders=("a", "b")))["members"]
     assert [group["title"] for group in sheets.members(table, 4, 1)["groups"]] == ["nuclei, a", "nuclei, b"]

@@ -29,6 +29,7 @@ WRONG = [
     ({"search": {"trials": 1, "space": {"loss": ["dice", "dise"]}}}, "unknown loss 'dise'"),
     ({"recipe": {"loss": "dice:2"}}, "loss 'dice:2' has no variants: write 'dice'"),
     ({"datasets": [{"name": "synthetic:2"}]}, "dataset 'synthetic:2' has no variants: write 'synthetic'"),
+    ({"pretrained": True}, "encoder 'plain' has no pretrained weights"),
     ({"encoders": ["timm:swin_tiny_patch4_window7_224"]}, "cannot take 16 images of 96 x 96 pixels at once"),
     ({"datasets": [{"name": "synthetic", "size": 16}], "depth": 5}, "cannot take 16 images of 16 x 16 pixels"),
     ({"datasets": [{"name": "synthetic", "size": 16}], "recipe": {"batch": 1}}, "cannot take 1 images of 16 x 16"),

@@ -58,6 +58,8 @@ REFUSED = {
     MINE + "encoders: plain": "encoders is 'plain', but must be a list",
     MINE + "seeds: 3\nseeds: 4": "line 4, column 1: the key 'seeds' is given twice",
     "name: a\ndatasets: [synthetic]": "datasets.0 is 'synthetic', but must hold keys and their values",
+    MINE
+    + "pretrained: {'timm:b': b.safetensors}": "pretrained has a file for 'timm:b', which is not among the encoders",
     "name: a\ndatasets: [{name: synthetic, label: ..}]": "results are kept in a folder of it",
     "name: a\ndatasets: [{name: synthetic, label: speed}]": "that folder holds the timings",
     MINE + "encoders: ['timm:a', timm-a]": "encoders has 'timm:a' twice",
@@ -120,3 +122,10 @@ def test_cells_are_every_combination_in_the_files_order():
         ("timm:resnet18", "unet"),
         ("timm:resnet18", "unet++"),
     ]
+
+
+def test_every_cell_is_told_how_its_encoder_begins():
+    asked = study(encoders=["plain", "timm:a"], models=["unet"], pretrained={"timm:a": "a.safetensors"})
+    assert [cell.pretrained for cell in asked.cells()] == [False, "a.safetensors"]
+    assert {cell.pretrained for cell in study(pretrained=True).cells()} == {True}
+    assert differences(study(), study(pretrained=True)) == ["pretrained was False and is now True"]
