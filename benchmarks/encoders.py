@@ -3,7 +3,7 @@
     python benchmarks/encoders.py ROWS.jsonl [--workers 2] [--only PATTERN] [--page docs/encoders.md] [--no-walk]
 
 Every model: UNet++ on it is built on the meta device at the greatest depth up to 5 and passes images of 64 x 64 and
-65 x 97 pixels. The smallest model of each family, for real on the CPU: strides, gradients and pruning at the same sizes.
+65 x 97 pixels. The smallest model of each family, for real on the CPU: strides, gradients and pruning at those sizes.
 Each finding is a line of ROWS.jsonl; what is there already is not looked at again. The page is written from the file.
 """
 
@@ -27,7 +27,7 @@ from nestbench.encoders import smp as smp_plugin
 from nestbench.encoders import timm as timm_plugin
 from nestbench.encoders.probe import Anatomy
 from nestbench.errors import RequestError
-from nestbench.model import Network
+from nestbench.model import build
 from nestbench.model.build import count_parameters, specify
 
 Row = dict[str, Any]
@@ -125,7 +125,7 @@ def _smallest(rows: list[Row]) -> list[str]:
 
 def _anatomy(name: str) -> Anatomy:
     library, _, variant = name.partition(":")
-    return (timm_plugin if library == "timm" else smp_plugin).anatomy(variant)
+    return timm_plugin.anatomy(variant) if library == "timm" else smp_plugin.anatomy(variant)
 
 
 def _family(name: str) -> str:
@@ -141,7 +141,7 @@ def _greatest_depth(name: str) -> int:
     while True:
         try:
             with torch.device("meta"), torch.no_grad():
-                model = Network(specify(MEMBER, name, depth, in_channels=3))
+                model = build(MEMBER, name, depth, in_channels=3)
                 for size in SIZES:
                     shapes = {tuple(logits.shape) for logits in model(torch.empty(2, 3, *size)).values()}
                     assert shapes == {(2, 1, *size)}, f"logits have shapes {shapes}"
@@ -215,7 +215,8 @@ def _table(models: list[Row]) -> Iterator[str]:
         strides = " ".join(str(s) for s in dict.fromkeys(row.get("strides", ()))) or "-"
         parameters = f"{row['parameters']:,}" if "parameters" in row else "-"
         works = "yes" if row["works"] else _cell(row["reason"])
-        yield f"| `{row['name']}` | {strides} | {row.get('takes', '-')} | {row.get('depth', '-')} | {parameters} | {works} |"
+        cells = (f"`{row['name']}`", strides, row.get("takes", "-"), str(row.get("depth", "-")), parameters, works)
+        yield f"| {' | '.join(cells)} |"
 
 
 def _cell(text: str) -> str:

@@ -6,30 +6,190 @@ def test_my_encoder_keeps_the_contract():
     check_encoder("mine:small", depth=4)
 """
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import cast
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.export import Dim, export
 
 from nestbench import plugins
 from nestbench.datasets.contract import Dataset
-from nestbench.model import build, prune
+from nestbench.errors import RequestError
+from nestbench.model import Network, build, prune
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The encoder that is checked, by its name in a study file, with the variant behind the colon."""
+
+    name: str
+    depth: int = 4
+    in_channels: int = 3
+    sizes: tuple[tuple[int, int], ...] = ((64, 64), (65, 97))
+
+    def encoder(self, depth: int | None = None) -> nn.Module:
+        """Build it from the one state of the generator that every check starts from."""
+        plugin, variant = plugins.find("encoder", self.name)
+        extra = {"dims": 2} if len(getattr(plugin, "dims", (2,))) > 1 else {}
+        torch.manual_seed(0)
+        encoder: nn.Module = plugin(variant, depth or self.depth, self.in_channels, False, **extra)
+        return encoder
+
+    def network(self) -> Network:
+        """Build UNet++ with all its heads on it."""
+        torch.manual_seed(0)
+        return cast(Network, build("unet++ds", self.name, self.depth, in_channels=self.in_channels))
+
+    def image(self, height: int = 64, width: int = 64) -> Tensor:
+        """Two images of noise, (2, C, H, W)."""
+        generator = torch.Generator().manual_seed(0)
+        return torch.randn(2, self.in_channels, height, width, generator=generator)
 
 
 def check_encoder(
     name: str, depth: int = 4, in_channels: int = 3, sizes: tuple[tuple[int, int], ...] = ((64, 64), (65, 97))
 ) -> None:
-    """Assert that an encoder keeps its promises.
+    """Assert that an encoder keeps its promises, each of ``ENCODER_CHECKS``.
 
-    Level i has stride 2^i at odd sizes too, channels are as announced, every parameter gets a gradient, one state of
-    the generator gives the same weights at any depth, and pruning changes nothing.
-
-    ``name`` is as in a study file, with the variant behind the colon.
+    ``name`` is as in a study file, with the variant behind the colon. Raises AssertionError with what the contract
+    wants, and RequestError for a name that is unknown or a depth that the encoder refuses.
     """
-    for height, width in sizes:
-        _check_features(name, depth, in_channels, height, width)
-    _check_repeatable(name, depth, in_channels)
-    _check_pruning(name, depth, in_channels)
+    for _, failure in encoder_failures(Subject(name, depth, in_channels, sizes)):
+        assert not failure, failure
+
+
+def encoder_failures(subject: Subject) -> Iterator[tuple[str, str]]:
+    """Run the checks one by one: each one's name, with what the contract wants where it fails and '' where it holds.
+
+    Raises RequestError for a name that is unknown or a depth that the encoder refuses.
+    """
+    for check in ENCODER_CHECKS:
+        yield check.__name__.replace("_", " "), _failure(check, subject)
+
+
+def _failure(check: Callable[[Subject], None], subject: Subject) -> str:
+    wants = " ".join((check.__doc__ or "").split())
+    try:
+        with torch.random.fork_rng(devices=[]):
+            check(subject)
+    except RequestError:
+        raise
+    except AssertionError as error:
+        return f"{wants} {str(error).splitlines()[0].rstrip('.')}." if str(error) else wants
+    except Exception as error:  # a plugin may raise anything
+        said = str(error).strip().splitlines()
+        return f"{wants} But it raised {type(error).__name__}{f': {said[0]}' if said else ''}"
+    return ""
+
+
+def strides(subject: Subject) -> None:
+    """There is a feature (N, C, H', W') for each level from 0 to depth, finest first, and level i has stride 2^i."""
+    for height, width in subject.sizes:
+        _assert_strides(subject.encoder()(subject.image(height, width)), subject.depth, height, width)
+
+
+def smallest_image(subject: Subject) -> None:
+    """An image of 2^depth pixels a side is large enough, in evaluation mode."""
+    side = 2**subject.depth
+    with torch.no_grad():
+        _assert_strides(subject.encoder().eval()(subject.image(side, side)), subject.depth, side, side)
+
+
+def channels(subject: Subject) -> None:
+    """The attribute channels announces how many channels each feature has, finest first."""
+    encoder = subject.encoder()
+    announced = list(cast(tuple[int, ...], encoder.channels))
+    found = [feature.shape[1] for feature in encoder(subject.image())]
+    assert found == announced, f"It announces {announced} and gives {found}"
+
+
+def gradients(subject: Subject) -> None:
+    """Every parameter that can be trained gets a gradient from the features."""
+    encoder = subject.encoder()
+    sum(feature.float().mean() for feature in encoder(subject.image())).backward()
+    without = [n for n, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
+    assert not without, f"{len(without)} get none, as '{without[0]}'"
+
+
+def dtype(subject: Subject) -> None:
+    """Features of a float32 image are float32, and finite; under bfloat16 autocast on the CPU training works too."""
+    model = subject.network()
+    for feature in model.encoder(subject.image()):
+        assert feature.dtype == torch.float32, f"A feature is {feature.dtype}"
+        assert feature.isfinite().all(), "A feature is not finite"
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(subject.image())
+    sum(head.float().square().mean() for head in logits.values()).backward()
+    assert all(head.isfinite().all() for head in logits.values()), "Logits under autocast are not finite"
+
+
+def determinism(subject: Subject) -> None:
+    """One state of torch's generator gives one set of weights, and in evaluation mode one image the same features."""
+    first, again = subject.encoder().eval(), subject.encoder().eval()
+    other = again.state_dict()
+    differing = [key for key, value in first.state_dict().items() if not torch.equal(value, other[key])]
+    assert not differing, f"{len(differing)} tensors differ, as '{differing[0]}'"
+    with torch.no_grad():
+        pairs = zip(first(subject.image()), again(subject.image()), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs), "Features differ"
+
+
+def shallower_is_a_part(subject: Subject) -> None:
+    """From one state of torch's generator, a shallower encoder has a part of the deeper one's weights, bit for bit."""
+    whole = subject.encoder().state_dict()
+    for depth in range(1, subject.depth):
+        for key, value in subject.encoder(depth).state_dict().items():
+            assert key in whole, f"'{key}' of depth {depth} is not in depth {subject.depth}"
+            assert torch.equal(whole[key], value), f"'{key}' differs between depths {depth} and {subject.depth}"
+
+
+def pruning(subject: Subject) -> None:
+    """Pruning leaves a head's output as it is, bit for bit, and the encoder drops what the head does not need."""
+    model = subject.network().eval()
+    image = subject.image(*subject.sizes[-1])
+    before = 0
+    with torch.no_grad():
+        whole = model(image)
+        for depth in range(1, subject.depth + 1):
+            small = prune(model, depth)
+            assert torch.equal(small(image)[depth], whole[depth]), f"The output at depth {depth} changes"
+            before, least = sum(p.numel() for p in small.encoder.parameters()), before
+            assert before > least, f"At depth {depth} it has no more parameters than at depth {depth - 1}"
+
+
+def freezing(subject: Subject) -> None:
+    """With requires_grad False a step of training leaves the encoder's parameters as they are and changes the rest."""
+    model = subject.network().train()
+    model.encoder.requires_grad_(False)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    sum(head.square().mean() for head in model(subject.image()).values()).backward()
+    assert all(p.grad is None for p in model.encoder.parameters()), "The encoder gets gradients"
+    torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1).step()
+    changed = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    assert not any(name.startswith("encoder.") for name in changed), "The encoder changes"
+    assert any(name.startswith("nodes.") for name in changed), "The decoder does not change"
+
+
+def exporting(subject: Subject) -> None:
+    """A network on it goes through torch.export with a batch of any size and gives the same logits."""
+    model = subject.network().eval()
+    image = subject.image()
+    with catch_warnings(), torch.no_grad():
+        simplefilter("ignore")  # torch.export warns of its own future
+        program = export(model, (image,), dynamic_shapes=({0: Dim("batch", max=64)},), strict=False).module()
+        more = torch.cat([image, image[:1] + 1])
+        for depth, logits in model(more).items():
+            exported = program(more)[depth]
+            assert torch.allclose(exported, logits, rtol=1e-3, atol=1e-4), f"Logits at depth {depth} differ"
+
+
+ENCODER_CHECKS: tuple[Callable[[Subject], None], ...] = (
+    strides, smallest_image, channels, gradients, dtype, determinism, shallower_is_a_part, pruning, freezing, exporting,
+)  # fmt: skip
 
 
 def check_dataset(dataset: Dataset, cases: int = 3) -> None:
@@ -53,45 +213,13 @@ def check_dataset(dataset: Dataset, cases: int = 3) -> None:
             assert np.array_equal(instances > 0, mask > 0), "objects are where the mask is"
 
 
-def _encoder(name: str, depth: int, in_channels: int) -> torch.nn.Module:
-    plugin, variant = plugins.find("encoder", name)
-    torch.manual_seed(0)
-    encoder: torch.nn.Module = plugin(variant, depth, in_channels, False)
-    return encoder
-
-
-def _channels(encoder: torch.nn.Module) -> Any:
-    return encoder.channels
-
-
-def _check_features(name: str, depth: int, in_channels: int, height: int, width: int) -> None:
-    encoder = _encoder(name, depth, in_channels)
-    features = encoder(torch.randn(2, in_channels, height, width))
-    assert [f.shape[1] for f in features] == list(_channels(encoder)), "channels are as announced, finest first"
-    assert len(features) == depth + 1, "there is a feature for each level from 0 to depth"
+def _assert_strides(features: list[Tensor], depth: int, height: int, width: int) -> None:
+    assert len(features) == depth + 1, f"There are {len(features)} features for depth {depth}"
     for level, feature in enumerate(features):
-        for actual, side in zip(feature.shape[-2:], (height, width), strict=True):
-            assert side // 2**level <= actual <= -(-side // 2**level), f"level {level} has stride {2**level}"
-    torch.autograd.backward(torch.stack([f.float().mean() for f in features]).sum())
-    without = [n for n, p in encoder.named_parameters() if p.grad is None]
-    assert not without, f"every parameter is used: {without[:3]} get no gradient"
+        assert feature.ndim == 4, f"Level {level} has shape {tuple(feature.shape)}"
+        for actual, side in zip(feature.shape[2:], (height, width), strict=True):
+            least, most = side // 2**level, -(-side // 2**level)
+            assert least <= actual <= most, f"Of {side} pixels level {level} has {actual}, not {least} to {most}"
 
 
-def _check_repeatable(name: str, depth: int, in_channels: int) -> None:
-    first, again = (_encoder(name, depth, in_channels).state_dict() for _ in range(2))
-    assert all(torch.equal(first[key], again[key]) for key in first), "one seed gives one set of weights"
-    shallow = _encoder(name, 1, in_channels).state_dict()
-    assert all(torch.equal(first[key], value) for key, value in shallow.items()), "a shallower encoder is a part of it"
-
-
-def _check_pruning(name: str, depth: int, in_channels: int) -> None:
-    torch.manual_seed(0)
-    model = build("unet++ds", name, depth, in_channels=in_channels).eval()
-    image = torch.randn(1, in_channels, 65, 97)
-    with torch.no_grad():
-        whole = model(image)
-        for d in range(1, depth + 1):
-            assert torch.equal(prune(model, d)(image)[d], whole[d]), f"pruning to depth {d} changes nothing"
-
-
-__all__ = ["check_dataset", "check_encoder"]
+__all__ = ["ENCODER_CHECKS", "Subject", "check_dataset", "check_encoder", "encoder_failures"]

@@ -6,7 +6,7 @@ import typer
 
 from nestbench.cli.answers import AsJson, say_json, say_table
 from nestbench.errors import RequestError
-from nestbench.plugins import available
+from nestbench.plugins import listed
 
 app = typer.Typer(help="Encoders: what lies below the decoder.")
 
@@ -17,17 +17,31 @@ def list_encoders(
     as_json: AsJson = False,
 ) -> None:
     """List the installed encoders; with PATTERN, the models of timm that can stand behind 'timm:'."""
-    rows = _variants(pattern) if pattern else _installed()
+    rows = _variants(pattern) if pattern else listed("encoder")
     if as_json:
         say_json([{"name": name, "package": package} for name, package in rows])
     else:
         say_table(("encoder", "package"), rows)
 
 
-def _installed() -> list[tuple[str, str]]:
-    return [
-        (name, point.dist.name if point.dist else point.module) for name, point in sorted(available("encoder").items())
-    ]
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="The encoder as in a study file, e.g. 'timm:resnet18'.")],
+    depth: Annotated[int, typer.Option(min=1, help="How many levels lie below the image's own.")] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Check that an encoder keeps the contract, promise by promise; exit code 1 where one is broken."""
+    from nestbench.testing import Subject, encoder_failures
+
+    answers = []
+    for promise, failure in encoder_failures(Subject(name, depth)):
+        answers.append({"check": promise, "ok": not failure, "wants": failure})
+        if not as_json:
+            typer.echo(f"{'failed' if failure else 'ok':<8}{promise}{f': {failure}' if failure else ''}")
+    if as_json:
+        say_json({"encoder": name, "depth": depth, "checks": answers})
+    if not all(answer["ok"] for answer in answers):
+        raise typer.Exit(1)
 
 
 def _variants(pattern: str) -> list[tuple[str, str]]:
