@@ -8,8 +8,8 @@ import pandas as pd
 
 from nestbench.results.records import Epoch, fingerprint
 from nestbench.results.scores import THRESHOLDS
-from nestbench.study.schema import Run, Study
 from nestbench.study.models import is_outside
+from nestbench.study.schema import Run, Study
 from nestbench.topology import MEMBERS, parse, topology
 
 MODELS = ("unet", "wide-unet", "unet-e", "unet+ds", "unet++", "unet++ds")
