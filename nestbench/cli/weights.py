@@ -47,7 +47,10 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a network for other programs, for any batch and image size, and run it beside its source."""
+    """Write a network for other programs, and run what was written beside it.
+
+    It takes any batch, and any image from 2^(depth + 1) pixels a side.
+    """
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
     _refuse_overwriting(weights, out)

@@ -11,8 +11,9 @@ from nestbench.encoders.unused import used_names
 
 Make = Callable[..., nn.Module]
 """Builds the model, given options of its own, for images of three channels."""
-Announce = Callable[[nn.Module], dict[int, int]]
-"""The strides that a model announces, by the keys under which it knows its features, finest first."""
+Announced = dict[int, tuple[int, int]]
+"""Stride and channels of each feature, by the keys under which the model knows them, finest first."""
+Announce = Callable[[nn.Module], Announced]
 Read = Callable[[nn.Module, Tensor], Sequence[Tensor]]
 """Takes those features (N, C, H, W) of an image from the model."""
 
@@ -73,7 +74,7 @@ def sample(frame: Frame) -> Tensor:
 def _ways(make: Make, announce: Announce, native: int) -> Iterator[tuple[nn.Module, Frame, dict[str, Any], bool]]:
     """Ways to try, the least restricted first: any size, multiples, options of timm's, padding, the native size."""
     plain = make()
-    strides = announce(plain).values()
+    strides = [stride for stride, _ in announce(plain).values()]
     options: dict[str, Any]
     for options in ({}, {"dynamic_img_size": True}, {"strict_img_size": False}):
         try:
@@ -98,26 +99,28 @@ def _images(frame: Frame) -> Iterator[Tensor]:
         yield torch.empty(2, 3, rows * side, columns * side)
 
 
-def _features(
-    model: nn.Module, read: Read, announced: dict[int, int], frame: Frame
-) -> tuple[tuple[Feature, ...], Frame]:
-    """Pass images through the model. Raises RuntimeError for features of other sizes or number than announced."""
-    coarsest, exact = max(announced.values()), [True] * len(announced)
+def _features(model: nn.Module, read: Read, announced: Announced, frame: Frame) -> tuple[tuple[Feature, ...], Frame]:
+    """Pass images through the model. Raises RuntimeError for features of other sizes or channels than announced."""
+    strides, channels = zip(*announced.values(), strict=True)
+    coarsest, exact = max(strides), [True] * len(announced)
     if frame.side < coarsest and not _takes(model, read, max(frame.side, coarsest // 2)):
         frame = frame._replace(least=coarsest)
     *others, last = _images(frame)
     for image in (*others, last):
         with torch.set_grad_enabled(image is last):  # what a feature depends on is the same at every size
             features = read(model, image)
-        if len(features) != len(announced):
-            raise RuntimeError(f"{len(features)} features came where {len(announced)} were announced")
-        losses = [_pixels_off(f, image, s) for f, s in zip(features, announced.values(), strict=True)]
+        found = tuple(feature.shape[1] for feature in features)
+        if found != channels:
+            raise RuntimeError(f"features have {found} channels where {channels} were announced")
+        losses = [_pixels_off(f, image, s) for f, s in zip(features, strides, strict=True)]
         # A tile's features can be resized, so that a pixel lost at its edge does no harm.
         if max(losses) > int(frame.tile):
             raise RuntimeError(f"features {losses} pixels smaller or larger than their strides promise")
         exact = [e and loss == 0 for e, loss in zip(exact, losses, strict=True)]
-    found = zip(announced.items(), features, exact, strict=True)
-    return tuple(Feature(key, s, f.shape[1], e, used_names(model, [f])) for (key, s), f, e in found), frame
+    return tuple(
+        Feature(key, stride, count, e, used_names(model, [feature]))
+        for (key, (stride, count)), feature, e in zip(announced.items(), features, exact, strict=True)
+    ), frame
 
 
 def _takes(model: nn.Module, read: Read, side: int) -> bool:

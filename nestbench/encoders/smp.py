@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nestbench.encoders.frame import framed, unframed
 from nestbench.encoders.levels import Level, take
-from nestbench.encoders.probe import Anatomy, probe, sample
+from nestbench.encoders.probe import Anatomy, Announced, probe, sample
 from nestbench.encoders.stem import fine_features, stem, widths
 from nestbench.encoders.unused import Unused, find_unused, idle_names, take_out
 from nestbench.encoders.weights import Pretrained, check_file, loading
@@ -79,10 +79,10 @@ def _create(variant: str, depth: int, in_channels: int = 3, weights: str | None 
             return build().to("meta")
 
 
-def _announce(trunk: Any) -> dict[int, int]:
-    """Strides of the features that are neither the image nor a place holder without channels."""
+def _announce(trunk: Any) -> Announced:
+    """Of the features that are neither the image nor a place holder without channels."""
     channels = trunk.out_channels
-    return {level: 2**level for level, count in enumerate(channels) if count and (level or count != 3)}
+    return {level: (2**level, count) for level, count in enumerate(channels) if count and (level or count != 3)}
 
 
 def _real(trunk: Any, image: Tensor) -> list[Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nestbench.encoders.frame import framed, unframed
 from nestbench.encoders.levels import Level, projections, quarters, take
-from nestbench.encoders.probe import Anatomy, pad_valid, probe, sample
+from nestbench.encoders.probe import Anatomy, Announced, pad_valid, probe, sample
 from nestbench.encoders.stem import fine_features, stem, widths
 from nestbench.encoders.unused import Unused, find_unused, idle_names, take_out
 from nestbench.encoders.weights import Pretrained, check_file, loading
@@ -87,9 +87,9 @@ def _native(variant: str) -> int:
     return int(config.input_size[-1]) if config else 224
 
 
-def _announce(trunk: nn.Module) -> dict[int, int]:
+def _announce(trunk: nn.Module) -> Announced:
     info: Any = trunk.feature_info
-    return dict(zip(info.out_indices, info.reduction(), strict=True))
+    return dict(zip(info.out_indices, zip(info.reduction(), info.channels(), strict=True), strict=True))
 
 
 def _spread(variant: str, **options: Any) -> nn.Module:

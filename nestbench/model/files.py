@@ -15,6 +15,7 @@ from nestbench.errors import RequestError
 from nestbench.model.build import AnyNetwork, construct
 from nestbench.model.spec import Spec, read_spec
 from nestbench.results.atomic import replacing
+from nestbench.study.schema import MAX_SIZE
 
 SPEC, USE = "nestbench", "nestbench.use"
 """Keys of the metadata: the spec and the Use, each as JSON."""
@@ -64,7 +65,7 @@ def read_use(path: Path | str) -> Use:
     with _opened(path) as file:
         content = _parsed((file.metadata() or {}).get(USE, "{}"), path)
     size, classes = content.get("size"), content.get("classes", [])
-    sized = size is None or (type(size) is int and size > 0)
+    sized = size is None or (type(size) is int and 0 < size <= MAX_SIZE)
     if not (sized and isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise RequestError(f"'{path}' says neither the size nor the classes of its training in a form that is known")
     return Use(size, tuple(classes))

@@ -19,4 +19,16 @@ def prune(model: AnyNetwork, depth: int) -> AnyNetwork:
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     for name, parameter in small.named_parameters():
         parameter.requires_grad_(name not in frozen)
-    return small.train(model.training)
+    _follow(small, model)
+    return small
+
+
+def _follow(small: AnyNetwork, model: AnyNetwork) -> None:
+    """Give each module its mode, and buffers that no state dict holds their device and type, not their values."""
+    modules, buffers = dict(model.named_modules()), dict(model.named_buffers())
+    for name, buffer in list(small.named_buffers()):
+        owner, _, own = name.rpartition(".")
+        if name in buffers:
+            setattr(small.get_submodule(owner), own, buffer.to(buffers[name].device, buffers[name].dtype))
+    for name, module in small.named_modules():
+        module.training = modules.get(name, model).training

@@ -25,6 +25,7 @@ def network_size(spec: Spec, image_size: int) -> Size:
 
     Raises RequestError for a size that the network cannot take.
     """
+    _check_size(spec, image_size)
     with _meta_pass(spec, f"an image of {_shape(spec, image_size)} pixels"):
         model = construct(spec).eval()
         with FlopCounterMode(display=False) as counter:
@@ -37,6 +38,7 @@ def check_training(spec: Spec, image_size: int, batch: int) -> None:
 
     Raises RequestError for a size, or a batch too small for batch norm, that it cannot train on.
     """
+    _check_size(spec, image_size)
     with _meta_pass(spec, f"{batch} images of {_shape(spec, image_size)} pixels at once"):
         construct(spec).train()(torch.empty(batch, spec.in_channels, *(image_size,) * spec.dims))
 
@@ -53,6 +55,12 @@ def _meta_pass(spec: Spec, what: str) -> Iterator[None]:
         outside = f"'{spec.name}' on " if isinstance(spec, OutsideSpec) else ""
         name = f"{outside}encoder '{spec.encoder}' at depth {spec.depth}"
         raise RequestError(f"{name} cannot take {what}: {reason}") from error
+
+
+def _check_size(spec: Spec, image_size: int) -> None:
+    least = 2**spec.depth
+    if image_size < least:
+        raise RequestError(f"size {image_size} is too small: a network of depth {spec.depth} takes {least} or more")
 
 
 def _shape(spec: Spec, image_size: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from nestbench.encoders.blocks import BLOCKS, CONVOLUTION, Dims, Name
 from nestbench.errors import RequestError, unknown
-from nestbench.topology import Topology
+from nestbench.topology import MAX_DEPTH, Topology
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,9 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.block not in BLOCKS:
             raise unknown("block", self.block, BLOCKS)
-        if self.dims not in CONVOLUTION:
-            raise RequestError(f"dims is {self.dims}, but must be 2 (images) or 3 (volumes)")
-        for what, value in (("in_channels", self.in_channels), ("classes", self.classes), ("width", self.width)):
-            if value is not None and value < 1:
-                raise RequestError(f"{what} is {value}, but must be at least 1")
+        _check(self.dims, in_channels=self.in_channels, classes=self.classes)
+        if self.width is not None:
+            _check(self.dims, width=self.width)
 
     @property
     def depth(self) -> int:
@@ -73,6 +71,11 @@ class OutsideSpec:
     classes: int = 1
     dims: Dims = 2
 
+    def __post_init__(self) -> None:
+        _check(self.dims, in_channels=self.in_channels, classes=self.classes)
+        if type(self.depth) is not int or not 1 <= self.depth <= MAX_DEPTH:
+            raise RequestError(f"depth {self.depth} is not a whole number from 1 to {MAX_DEPTH}")
+
     @property
     def heads(self) -> tuple[int, ...]:
         """Depths at which the network answers: its own."""
@@ -100,6 +103,14 @@ class OutsideSpec:
 
 
 Spec = ModelSpec | OutsideSpec
+
+
+def _check(dims: int, **counts: int) -> None:
+    if type(dims) is not int or dims not in CONVOLUTION:
+        raise RequestError(f"dims is {dims}, but must be 2 (images) or 3 (volumes)")
+    for what, value in counts.items():
+        if type(value) is not int or value < 1:
+            raise RequestError(f"{what} is {value}, but must be a whole number of at least 1")
 
 
 def read_spec(content: dict[str, Any]) -> Spec:

@@ -28,17 +28,15 @@ class _Logits(nn.Module):
 
 
 def network(
-    variant: str, encoder: str, depth: int, in_channels: int, classes: int, dims: int, pretrained: bool | str
+    variant: str, _encoder: str, depth: int, in_channels: int, classes: int, dims: int, pretrained: bool | str
 ) -> nn.Module:
     """Build one of MONAI's networks, 2D or 3D, with its own widths and instance norm.
 
-    Raises RequestError for an unknown name, an encoder but ``plain`` (which stands for the network's own here),
-    another depth than 4, and pretrained weights.
+    It brings an encoder of its own, whatever a study says, so that it can stand in a study beside any other.
+    Raises RequestError for an unknown name, another depth than 4, and pretrained weights.
     """
     if variant not in ARCHITECTURES:
         raise unknown("monai architecture", variant, ARCHITECTURES)
-    if encoder != "plain":
-        raise RequestError(f"'monai:{variant}' has an encoder of its own: it stands beside 'plain', not on '{encoder}'")
     if depth != DEPTH:
         raise RequestError(f"'monai:{variant}' has depth {DEPTH}, not {depth}: write 'monai:{variant}:{DEPTH}'")
     if pretrained:

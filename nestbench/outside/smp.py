@@ -52,7 +52,8 @@ def network(
 def _encoder(variant: str, encoder: str) -> str:
     """A study's name of an encoder as smp knows it: timm's by its universal adapter, which drops unused stages."""
     plugin, _, name = encoder.partition(":")
-    if plugin not in ("timm", "smp") or not name:
+    # A second colon, or smp's own prefix for timm, would let a file of weights name any repository of the hub.
+    if plugin not in ("timm", "smp") or not name or ":" in name or name.startswith("tu-"):
         raise RequestError(f"'smp:{variant}' cannot stand on encoder '{encoder}': write timm:<name> or smp:<name>")
     return f"tu-{name}" if plugin == "timm" else name
 

@@ -15,6 +15,7 @@ from nestbench.machine import Plan
 from nestbench.metrics import decide
 from nestbench.model import AnyNetwork, Spec
 from nestbench.predict.windows import MOST_OVERLAP, OVERLAP, windows
+from nestbench.study.schema import MAX_SIZE
 
 WINDOW = {2: 1024, 3: 128}
 """Sides of a window, in pixels by the network's dimensions: longer sides are taken in parts."""
@@ -86,6 +87,8 @@ def check_options(spec: Spec, size: int | None, window: int | None, overlap: flo
     for what, value in (("size", size), ("window", window)):
         if value is not None and value < least:
             raise RequestError(f"{what} {value} is too small: a network of depth {spec.depth} takes {least} or more")
+    if size is not None and size > MAX_SIZE:
+        raise RequestError(f"size {size} is too large: an image is resized to at most {MAX_SIZE} pixels a side")
     if not 0 <= overlap <= MOST_OVERLAP:
         raise RequestError(f"overlap {overlap:g} is not between 0 and {MOST_OVERLAP:g}")
     if spec.classes > 256:

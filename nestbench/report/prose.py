@@ -56,6 +56,12 @@ _AUGMENTED = (
     "standard deviations)"
 )
 
+_SCHEDULES = {
+    "constant": "constant",
+    "cosine": "falling as a cosine to zero at the last epoch",
+    "plateau": "falling to a fifth whenever half of the patience below brought no better validation IoU",
+}
+
 _OTHER_CHOICES = (
     "Another recipe, depth, block or encoder may order the networks differently. One split of each data set was used: "
     "the tests speak of other subjects and other seeds, not of other training sets."
@@ -93,17 +99,18 @@ def _outside(study: Study) -> str:
     names = [title(model, study.depth) for model in study.models if is_outside(model)]
     if not names:
         return ""
+    own = " Those of monai bring an encoder of their own." if any("monai:" in model for model in study.models) else ""
     is_are, its_their = ("is", "its") if len(names) == 1 else ("are", "their")
     return (
         f" {listed(names)} {is_are} built by the library in brackets, with {its_their} own decoder and {its_their} own "
-        "use of the encoder, and can have no more than one head."
+        f"use of the encoder, and can have no more than one head.{own}"
     )
 
 
 def _training(study: Study) -> str:
     recipe = study.recipe
     return (
-        f"AdamW with learning rate {recipe.learning_rate:g} ({recipe.schedule}) and weight decay "
+        f"AdamW with learning rate {recipe.learning_rate:g} ({_SCHEDULES[recipe.schedule]}) and weight decay "
         f"{recipe.weight_decay:g}, batches of {recipe.batch}, loss {recipe.loss}, "
         f"{_AUGMENTED if recipe.augment else 'no augmentation'}, at most {counted(recipe.epochs, 'epoch')}, stopped "
         f"after {recipe.patience} without a better validation IoU. {_start(study)} Each image was brought to "

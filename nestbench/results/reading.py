@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -18,8 +19,14 @@ def naming(path: Path) -> Iterator[None]:
     except KeyError as error:
         raise RequestError(f"cannot read '{path}': it has no {error}") from error
     except (OSError, ValueError, TypeError, BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
         raise RequestError(f"cannot read '{path}': {reason}") from error
+
+
+def hashed(path: str) -> str:
+    """SHA-256 of a file's content. Raises RequestError that names the file where it cannot be read."""
+    with naming(Path(path)), Path(path).open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from nestbench.model import AnyNetwork, Spec, construct, save
 from nestbench.model.build import specify
 from nestbench.model.files import Use
 from nestbench.results.atomic import replacing
+from nestbench.results.reading import hashed
 from nestbench.results.records import Epoch, Result, fingerprint, run_folder, write_cases, write_epochs, write_result
 from nestbench.results.running import running
 from nestbench.results.scores import mean_scores
@@ -46,12 +47,13 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """Everything that decides the outcome. The processor's name does not: results travel."""
         plan = asdict(self.plan)
+        start = self.run.cell.pretrained
         return {
             "run": self.run.model_dump(mode="json"),
             "data": self.content,
             "split": fingerprint(asdict(self.split)),
             "plan": {key: plan[key] for key in ("device", "precision", "memory_format")},
-        }
+        } | ({"weights": hashed(start)} if isinstance(start, str) else {})
 
 
 def execute(job: Job, on_epoch: OnEpoch) -> Result:

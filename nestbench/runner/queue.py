@@ -17,6 +17,7 @@ _WORDS = {
     "data": "the data set's content",
     "split": "the split",
     "plan": "device or precision",
+    "weights": "the file of pretrained weights",
     "run": "the cell, the seed or the recipe",
 }
 

@@ -10,8 +10,9 @@ from nestbench.errors import RequestError
 from nestbench.study.schema import Study
 from nestbench.study.sentences import checked, shown
 
-# Keys that only add or remove cells and runs, or are words for the reader: finished results stay true.
-_GROWS = ("question", "datasets", "encoders", "models", "seeds")
+# Keys that only add or remove cells and runs, or are words for the reader: finished results stay true. What an
+# encoder begins with, and what a data set is, is compared for those that both studies have.
+_GROWS = ("question", "datasets", "encoders", "models", "seeds", "pretrained")
 
 
 class _Loader(yaml.SafeLoader):
@@ -60,6 +61,9 @@ def differences(old: Study, new: Study) -> list[str]:
     """
     before, after = (s.model_dump(mode="json", exclude=set(_GROWS)) for s in (old, new))
     found = [_phrase(*change) for change in _changes(before, after)]
+    shared = [encoder for encoder in old.encoders if encoder in new.encoders]
+    begun, begins = ({f"pretrained.{encoder}": s.start(encoder) for encoder in shared} for s in (old, new))
+    found += [_phrase(*change) for change in _changes(begun, begins)]
     kept = {d.title: d.model_dump(mode="json") for d in old.datasets}
     for spec in new.datasets:
         if spec.title in kept:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nestbench.study.models import check_model
+from nestbench.study.models import check_model, split_depth
 from nestbench.topology import MAX_DEPTH, MEMBERS, parse
 
 Block = Literal["modern", "paper"]
@@ -16,6 +16,9 @@ Sampler = Literal["tpe", "random"]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
+
+MAX_SIZE = 4096
+"""Pixels a side that an image may be resized to."""
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -53,7 +56,7 @@ class DatasetSpec(Frozen):
     name: str
     label: FolderName | Literal[""] = ""
     """What results and report call it; needed where one data set is used twice."""
-    size: int = Field(default=96, ge=16, le=4096)
+    size: int = Field(default=96, ge=16, le=MAX_SIZE)
     """Pixels a side that each image is resized to."""
     split: tuple[Fraction, Fraction, Fraction] = (0.5, 0.2, 0.3)
     """Shares of the cases for training, validation and test."""
@@ -163,6 +166,7 @@ class Study(Frozen):
                 hint = " (give one of them a label)" if key == "datasets" else ""
                 raise ValueError(f"{key} has '{twice[0]}' twice{hint}")
         members = [parse(model, self.depth) for model in self.models if model.partition(":")[0] in MEMBERS]
+        members += [split_depth(model, self.depth) for model in self.models if model.partition(":")[0] not in MEMBERS]
         same = [f"'{member}' at depth {depth}" for member, depth in members if members.count((member, depth)) > 1]
         if same:
             raise ValueError(f"models has {same[0]} twice")
@@ -183,10 +187,11 @@ class Study(Frozen):
                         model=model,
                         depth=self.depth,
                         block=self.block,
-                        pretrained=self._start(encoder),
+                        pretrained=self.start(encoder),
                     )
 
-    def _start(self, encoder: str) -> bool | str:
+    def start(self, encoder: str) -> bool | str:
+        """How an encoder begins: at random, with its published weights (True), or from a file."""
         return self.pretrained if isinstance(self.pretrained, bool) else self.pretrained.get(encoder, False)
 
     def check_models(self) -> None:

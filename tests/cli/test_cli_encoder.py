@@ -3,8 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from nestbench import plugins, testing
+from nestbench import plugins
 from nestbench.cli import answer
+from nestbench.testing import encoders
 
 
 def broken(subject):
@@ -14,13 +15,13 @@ def broken(subject):
 
 @pytest.fixture
 def one_broken(monkeypatch):
-    monkeypatch.setattr(testing, "ENCODER_CHECKS", (testing.channels, broken))
+    monkeypatch.setattr(encoders, "ENCODER_CHECKS", (encoders.channels, broken))
 
 
 def test_an_encoder_that_keeps_the_contract_is_told_so_line_by_line(capsys):
     assert answer(["encoder", "check", "plain:4", "--depth", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(testing.ENCODER_CHECKS)
+    assert len(lines) == len(encoders.ENCODER_CHECKS)
     assert all(line.startswith("ok ") for line in lines)
 
 

@@ -176,6 +176,8 @@ WRONG = {
     "half a channel": ({"in_channels": 1.5}, "cannot be built here"),
     "a width of words": ({"width": "wide"}, "cannot be built here"),
     "four dimensions": ({"dims": 4}, "dims is 4"),
+    "dimensions as a float": ({"dims": 2.0}, "dims is 2.0"),
+    "channels that are true": ({"in_channels": True}, "in_channels is True"),
     "an overflowing width": ({"encoder": f"plain:{10**20}"}, "cannot be built here"),
     "a huge encoder": ({"encoder": "plain:1000000"}, "instead of"),
     "a huge width": ({"width": 1_000_000}, "instead of"),

@@ -20,6 +20,22 @@ def test_pruning_keeps_mode_dtype_format_and_what_is_frozen():
     assert all(p.requires_grad for p in small.nodes.parameters())
 
 
+def test_pruning_keeps_the_type_and_device_of_what_no_state_dict_holds():
+    image = torch.randn(1, 1, 32, 32, dtype=torch.bfloat16)
+    model = build("unet++ds", "timm:eva02_tiny_patch14_224", 3).to(torch.bfloat16).eval()
+    assert torch.equal(prune(model, 2)(image)[2], model(image)[2])
+    assert all(buffer.is_meta for buffer in prune(model.to("meta"), 3).buffers())
+
+
+def test_pruning_keeps_the_mode_of_each_module():
+    model = build("unet++ds", "plain:4").train()
+    model.encoder.eval()
+    small = prune(model, 2)
+    assert small.training
+    assert small.nodes.training
+    assert not small.encoder.training
+
+
 def test_pruning_copies_the_weights():
     model = build("unet++ds", "plain:4")
     small = prune(model, 1)
@@ -61,6 +77,11 @@ def test_counting_takes_no_memory_and_leaves_the_default_device():
 def test_the_work_of_a_volume_is_that_of_a_kernel_three_deep():
     flat, deep = (network_size(specify("unet:1", "plain:4", dims=dims), 16).flops for dims in (2, 3))
     assert 2 * 16 * flat < deep <= 3 * 16 * flat
+
+
+def test_an_image_that_is_too_small_is_told_what_is_enough():
+    with pytest.raises(RequestError, match="size 8 is too small: a network of depth 4 takes 16 or more"):
+        network_size(specify("unet", "plain:4"), 8)
 
 
 def test_an_encoder_that_is_flat_is_refused_for_volumes():

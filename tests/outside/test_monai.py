@@ -36,7 +36,6 @@ def test_our_network_answers_in_the_shape_that_monais_does():
     ("name", "options", "sentence"),
     [
         ("monai:BasicUnet", {}, "unknown monai architecture 'BasicUnet'; did you mean 'BasicUNet'"),
-        ("monai:BasicUNet", {"encoder": "timm:resnet10t"}, "has an encoder of its own: it stands beside 'plain'"),
         ("monai:BasicUNet", {"depth": 3}, "has depth 4, not 3"),
         ("monai:BasicUNet", {"pretrained": True}, "has no pretrained weights"),
     ],

@@ -53,6 +53,10 @@ def test_an_encoder_of_the_library_that_needs_numbers_to_be_built_can_be_counted
         ("smp:Segformer:2", "timm:resnet10t", {}, "cannot be built on 'timm:resnet10t' at depth 2: .*less than 3"),
         ("smp:Unet", "timm:resnet10t", {"dims": 3}, "'smp:Unet' is made for 2D images, not for 3D"),
         ("smp:Unet", "timm:resnet10t", {"pretrained": "a.safetensors"}, "its library's own pretrained weights only"),
+        ("smp:Unet", "timm:hf-hub:any/net", {}, "cannot stand on encoder 'timm:hf-hub:any/net'"),
+        ("smp:Unet", "smp:tu-hf-hub:any", {}, "cannot stand on encoder"),
+        ("smp:Unet", "timm:resnet10t", {"classes": 0}, "classes is 0, but must be a whole number of at least 1"),
+        ("smp:Unet", "timm:resnet10t", {"depth": 9}, "depth 9 is not a whole number from 1 to 5"),
         ("smp:Unet:9", "timm:resnet10t", {}, "depth '9' of model 'smp:Unet:9' is not a whole number from 1 to 5"),
     ],
 )

@@ -128,4 +128,7 @@ def test_every_cell_is_told_how_its_encoder_begins():
     asked = study(encoders=["plain", "timm:a"], models=["unet"], pretrained={"timm:a": "a.safetensors"})
     assert [cell.pretrained for cell in asked.cells()] == [False, "a.safetensors"]
     assert {cell.pretrained for cell in study(pretrained=True).cells()} == {True}
-    assert differences(study(), study(pretrained=True)) == ["pretrained was False and is now True"]
+    assert differences(study(), study(pretrained=True)) == ["pretrained.timm:resnet18 was False and is now True"]
+    assert (
+        differences(asked, study(encoders=["plain", "timm:a", "timm:b"], pretrained={"timm:a": "a.safetensors"})) == []
+    )

@@ -1,23 +1,15 @@
-"""The contracts that plugins promise, as checks that a plugin's own tests can call.
-
-from nestbench.testing import check_encoder
-
-def test_my_encoder_keeps_the_contract():
-    check_encoder("mine:small", depth=4)
-"""
+"""What an encoder promises: each promise is a check, and its first sentence says what the contract wants."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
 from warnings import catch_warnings, simplefilter
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, export
 
 from nestbench import plugins
-from nestbench.datasets.contract import Dataset
 from nestbench.errors import RequestError
 from nestbench.model import Network, build, prune
 
@@ -39,10 +31,11 @@ class Subject:
         encoder: nn.Module = plugin(variant, depth or self.depth, self.in_channels, False, **extra)
         return encoder
 
-    def network(self) -> Network:
-        """Build UNet++ with all its heads on it."""
+    def network(self) -> tuple[Network, nn.Module]:
+        """Build UNet++ with all its heads on it; the encoder is given beside it."""
         torch.manual_seed(0)
-        return cast(Network, build("unet++ds", self.name, self.depth, in_channels=self.in_channels))
+        model = cast(Network, build("unet++ds", self.name, self.depth, in_channels=self.in_channels))
+        return model, model.encoder
 
     def image(self, height: int = 64, width: int = 64) -> Tensor:
         """Two images of noise, (2, C, H, W)."""
@@ -117,8 +110,8 @@ def gradients(subject: Subject) -> None:
 
 def dtype(subject: Subject) -> None:
     """Features of a float32 image are float32, and finite; under bfloat16 autocast on the CPU training works too."""
-    model = subject.network()
-    for feature in model.encoder(subject.image()):
+    model, encoder = subject.network()
+    for feature in encoder(subject.image()):
         assert feature.dtype == torch.float32, f"A feature is {feature.dtype}"
         assert feature.isfinite().all(), "A feature is not finite"
     with torch.autocast("cpu", torch.bfloat16):
@@ -149,7 +142,7 @@ def shallower_is_a_part(subject: Subject) -> None:
 
 def pruning(subject: Subject) -> None:
     """Pruning leaves a head's output as it is, bit for bit, and the encoder drops what the head does not need."""
-    model = subject.network().eval()
+    model = subject.network()[0].eval()
     image = subject.image(*subject.sizes[-1])
     before = 0
     with torch.no_grad():
@@ -157,17 +150,17 @@ def pruning(subject: Subject) -> None:
         for depth in range(1, subject.depth + 1):
             small = prune(model, depth)
             assert torch.equal(small(image)[depth], whole[depth]), f"The output at depth {depth} changes"
-            before, least = sum(p.numel() for p in small.encoder.parameters()), before
+            before, least = sum(p.numel() for p in cast(nn.Module, small.encoder).parameters()), before
             assert before > least, f"At depth {depth} it has no more parameters than at depth {depth - 1}"
 
 
 def freezing(subject: Subject) -> None:
     """With requires_grad False a step of training leaves the encoder's parameters as they are and changes the rest."""
-    model = subject.network().train()
-    model.encoder.requires_grad_(False)
+    model, encoder = subject.network()
+    encoder.requires_grad_(False)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     sum(head.square().mean() for head in model(subject.image()).values()).backward()
-    assert all(p.grad is None for p in model.encoder.parameters()), "The encoder gets gradients"
+    assert all(p.grad is None for p in encoder.parameters()), "The encoder gets gradients"
     torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1).step()
     changed = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert not any(name.startswith("encoder.") for name in changed), "The encoder changes"
@@ -176,7 +169,7 @@ def freezing(subject: Subject) -> None:
 
 def exporting(subject: Subject) -> None:
     """A network on it goes through torch.export with a batch of any size and gives the same logits."""
-    model = subject.network().eval()
+    model = subject.network()[0].eval()
     image = subject.image()
     with catch_warnings(), torch.no_grad():
         simplefilter("ignore")  # torch.export warns of its own future
@@ -192,27 +185,6 @@ ENCODER_CHECKS: tuple[Callable[[Subject], None], ...] = (
 )  # fmt: skip
 
 
-def check_dataset(dataset: Dataset, cases: int = 3) -> None:
-    """Assert that a data set keeps its promises for its first cases.
-
-    Shapes and types are as stated, masks hold declared classes only, and reading twice gives the same.
-    """
-    listed = dataset.cases()
-    assert listed, "a data set has at least one case, or raises RequestError"
-    assert len({case.id for case in listed}) == len(listed), "ids of cases are unique"
-    assert dataset.cases() == listed, "cases come in the same order each time"
-    assert len(dataset.classes) >= 2, "the first class is the background"
-    for case in listed[:cases]:
-        image, mask, instances = dataset.read(case)
-        assert image.dtype == np.uint8
-        assert mask.dtype == np.uint8
-        assert image.shape == (*mask.shape, dataset.channels)
-        assert mask.max() < len(dataset.classes), "a mask holds indices of the declared classes"
-        assert np.array_equal(image, dataset.read(case).image), "a case reads the same each time"
-        if instances is not None:
-            assert np.array_equal(instances > 0, mask > 0), "objects are where the mask is"
-
-
 def _assert_strides(features: list[Tensor], depth: int, height: int, width: int) -> None:
     assert len(features) == depth + 1, f"There are {len(features)} features for depth {depth}"
     for level, feature in enumerate(features):
@@ -220,6 +192,3 @@ def _assert_strides(features: list[Tensor], depth: int, height: int, width: int)
         for actual, side in zip(feature.shape[2:], (height, width), strict=True):
             least, most = side // 2**level, -(-side // 2**level)
             assert least <= actual <= most, f"Of {side} pixels level {level} has {actual}, not {least} to {most}"
-
-
-__all__ = ["ENCODER_CHECKS", "Subject", "check_dataset", "check_encoder", "encoder_failures"]
