@@ -78,8 +78,8 @@ def test_a_depth_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -
     ("options", "words"),
     [
         (["--size", "0"], "invalid value for '--size'"),
-        (["--size", "8"], "encoder 'plain' at depth 4 cannot take an image of 8 x 8 pixels"),
-        (["--size", "8", "--dims", "3"], "cannot take an image of 8 x 8 x 8 pixels"),
+        (["--size", "8"], "size 8 is too small: a network of depth 4 takes 16 or more"),
+        (["--size", "8", "--dims", "3"], "size 8 is too small"),
     ],
 )
 def test_a_size_that_a_network_cannot_take_is_refused(

@@ -24,14 +24,19 @@ WRONG = [
     ({"datasets": [{"name": "folder", "path": "nowhere"}]}, "nowhere"),
     ({"encoders": ["plane"]}, "unknown encoder 'plane'; did you mean 'plain'"),
     ({"encoders": ["timm:resnet81"]}, "unknown timm encoder 'resnet81'"),
-    ({"encoders": ["timm:test_vit"], "depth": 5}, "cannot give depth 5: its features have strides 16"),
     ({"recipe": {"loss": "dise"}}, "unknown loss 'dise'; did you mean 'dice'"),
     ({"search": {"trials": 1, "space": {"loss": ["dice", "dise"]}}}, "unknown loss 'dise'"),
     ({"recipe": {"loss": "dice:2"}}, "loss 'dice:2' has no variants: write 'dice'"),
     ({"datasets": [{"name": "synthetic:2"}]}, "dataset 'synthetic:2' has no variants: write 'synthetic'"),
     ({"pretrained": True}, "encoder 'plain' has no pretrained weights"),
-    ({"encoders": ["timm:swin_tiny_patch4_window7_224"]}, "cannot take 16 images of 96 x 96 pixels at once"),
-    ({"datasets": [{"name": "synthetic", "size": 16}], "depth": 5}, "cannot take 16 images of 16 x 16 pixels"),
+    (
+        {"models": ["smp:PAN"], "encoders": ["timm:resnet10t"]},
+        "'smp:PAN' on encoder 'timm:resnet10t' at depth 4 cannot take",
+    ),
+    (
+        {"datasets": [{"name": "synthetic", "size": 16}], "depth": 5},
+        "size 16 is too small: a network of depth 5 takes 32",
+    ),
     ({"datasets": [{"name": "synthetic", "size": 16}], "recipe": {"batch": 1}}, "cannot take 1 images of 16 x 16"),
 ]
 
