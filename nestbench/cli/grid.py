@@ -20,7 +20,7 @@ def draw(grid: Topology, prune: int | None = None) -> str:
     rows = []
     for level in range(grid.depth + 1):
         rows += [_nodes(grid, kept, level), _slopes(kept, level, _width(grid))]
-    return "\n".join([*(row.rstrip() for row in rows[:-1]), "", *_legend(kept, prune)])
+    return "\n".join([*(row.rstrip() for row in rows[:-1]), "", *_legend(grid, kept)])
 
 
 def _nodes(grid: Topology, kept: Topology, level: int) -> str:
@@ -48,10 +48,10 @@ def _slopes(grid: Topology, level: int, width: int) -> str:
     return "".join(canvas)
 
 
-def _legend(kept: Topology, prune: int | None) -> list[str]:
+def _legend(grid: Topology, kept: Topology) -> list[str]:
     reads = {"first": "the encoder's node of its level", "last": "its left neighbour", "all": "every node to its left"}
     heads = "one head" if len(kept.heads) == 1 else f"{len(kept.heads)} heads, each trained"
-    gone = f"; {_GONE} is what pruning to depth {prune} removes" if prune else ""
+    gone = f"; {_GONE} is what pruning to depth {kept.depth} removes" if kept.places != grid.places else ""
     return [f"each decoder node reads the node below it and {reads[kept.skips]}; {heads}, in brackets{gone}"]
 
 

@@ -55,3 +55,7 @@ def test_pruning_leaves_the_pruned_member_where_it_stood_and_a_dot_for_each_node
 
 def test_dots_are_explained_below() -> None:
     assert draw(topology("unet++ds", 3), 1).endswith("\N{MIDDLE DOT} is what pruning to depth 1 removes")
+
+
+def test_nothing_is_explained_where_nothing_is_removed() -> None:
+    assert draw(topology("unet", 3), 3) == draw(topology("unet", 3))
