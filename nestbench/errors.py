@@ -21,6 +21,11 @@ class RunError(NestbenchError):
     """One run could not finish; its reason becomes part of the results."""
 
 
+def reason(error: BaseException) -> str:
+    """Why something failed, in one line: the first of the error's own words, or its type where it has none."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> RequestError:
     """Build the error for a name that does not exist, with the nearest one that does."""
     names = sorted(set(allowed))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nestbench.encoders.frame import Frame
 from nestbench.encoders.unused import used_names
+from nestbench.errors import reason
 
 Make = Callable[..., nn.Module]
 """Builds the model, given options of its own, for images of three channels."""
@@ -52,7 +53,7 @@ def probe(make: Make, read: Read, announce: Announce, native: int) -> Anatomy:
             try:
                 features, frame = _features(model, read, announce(model), tried)
             except Exception as error:  # a model of anybody's may raise anything at a size that it cannot take
-                reasons.append(str(error).splitlines()[0] if str(error) else type(error).__name__)
+                reasons.append(reason(error))
             else:
                 return Anatomy(features, frame, tuple(options.items()), padded)
     raise RuntimeError(reasons[-1])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, reason
 from nestbench.model.build import AnyNetwork
 from nestbench.model.files import UNSAID, Use, describe
 from nestbench.results.atomic import replacing
@@ -97,8 +97,7 @@ def trace(model: AnyNetwork) -> ExportedProgram:
             prefer_deferred_runtime_asserts_over_guards=True,
         )
     except Exception as error:  # an encoder of anybody's may raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"the network on encoder '{spec.encoder}' cannot be exported: {reason}") from error
+        raise RequestError(f"the network on encoder '{spec.encoder}' cannot be exported: {reason(error)}") from error
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, reason
 from nestbench.model.build import construct
 from nestbench.model.spec import OutsideSpec, Spec
 
@@ -51,10 +51,9 @@ def _meta_pass(spec: Spec, what: str) -> Iterator[None]:
     except RequestError:
         raise
     except Exception as error:  # an encoder of anybody's may raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         outside = f"'{spec.name}' on " if isinstance(spec, OutsideSpec) else ""
         name = f"{outside}encoder '{spec.encoder}' at depth {spec.depth}"
-        raise RequestError(f"{name} cannot take {what}: {reason}") from error
+        raise RequestError(f"{name} cannot take {what}: {reason(error)}") from error
 
 
 def _check_size(spec: Spec, image_size: int) -> None:

@@ -8,7 +8,7 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
-from nestbench.errors import RequestError, unknown
+from nestbench.errors import RequestError, reason, unknown
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     architecture.__name__: architecture for architecture in smp.MODEL_ARCHITECTURES_MAPPING.values()
@@ -42,8 +42,9 @@ def network(
             warnings.simplefilter("ignore")  # its advice on options that a study does not set
             built: Any = ARCHITECTURES[variant](**options)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"'smp:{variant}' cannot be built on '{encoder}' at depth {depth}: {reason}") from error
+        raise RequestError(
+            f"'smp:{variant}' cannot be built on '{encoder}' at depth {depth}: {reason(error)}"
+        ) from error
     built.multiple = built.encoder.output_stride
     moved: nn.Module = built.to(torch.get_default_device())
     return moved

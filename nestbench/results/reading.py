@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, reason
 
 
 @contextmanager
@@ -19,8 +19,7 @@ def naming(path: Path) -> Iterator[None]:
     except KeyError as error:
         raise RequestError(f"cannot read '{path}': it has no {error}") from error
     except (OSError, ValueError, TypeError, BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
-        raise RequestError(f"cannot read '{path}': {reason}") from error
+        raise RequestError(f"cannot read '{path}': {getattr(error, 'strerror', None) or reason(error)}") from error
 
 
 def hashed(path: str) -> str:
