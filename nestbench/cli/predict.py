@@ -8,6 +8,7 @@ import typer
 
 from nestbench.cli.answers import AsJson, say_json
 from nestbench.cli.study import Device
+from nestbench.cli.weights import opened
 from nestbench.errors import RequestError
 
 if TYPE_CHECKING:
@@ -71,11 +72,10 @@ def predict(
 
 
 def _opened(weights: Path, depth: int | None) -> "tuple[AnyNetwork, Use]":
-    from nestbench.model import load, prune
-    from nestbench.model.files import read_use
+    from nestbench.model import prune
 
-    model = load(weights)
-    return model if depth is None else prune(model, depth), read_use(weights)
+    model, about = opened(weights)
+    return model if depth is None else prune(model, depth), about
 
 
 def _pixels(size: str | None) -> int | None:

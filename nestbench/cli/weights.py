@@ -28,7 +28,7 @@ def prune(
     from nestbench.model import prune as pruned
     from nestbench.model import save
 
-    whole, about = _read(weights)
+    whole, about = opened(weights)
     small = pruned(whole, depth)
     save(small, out, about)
     before, after = (sum(p.numel() for p in model.parameters()) for model in (whole, small))
@@ -59,7 +59,7 @@ def export(
 
     if form == "onnx":
         require_onnx()
-    whole, about = _read(weights)
+    whole, about = opened(weights)
     model = whole if depth is None else pruned(whole, depth)
     difference = (write_onnx if form == "onnx" else write_torch)(model, out, about)
     outputs = [f"L{d}" for d in model.spec.heads]
@@ -74,7 +74,8 @@ def export(
     typer.echo(f"{out}: {', '.join(outputs)}; {found}")
 
 
-def _read(weights: Path) -> tuple["AnyNetwork", "Use"]:
+def opened(weights: Path) -> tuple["AnyNetwork", "Use"]:
+    """The network in a file of weights, and what the file says of its use."""
     from nestbench.model import load
     from nestbench.model.files import read_use
 
