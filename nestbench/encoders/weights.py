@@ -1,12 +1,13 @@
 """Pretrained weights: from the library that made the model, or from a local file of safetensors."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from nestbench.errors import RequestError
+from nestbench.hub import fetching
 
 Pretrained = bool | str
 """No weights, the library's own, or the path of a local .safetensors file."""
@@ -26,25 +27,19 @@ def check_file(path: str) -> set[str]:
         raise RequestError(f"pretrained weights cannot be read from '{path}': {error}") from error
 
 
+def loading(name: str, pretrained: Pretrained) -> AbstractContextManager[None]:
+    """Context to load weights of encoder ``name`` in: whatever goes wrong with them is one sentence (RequestError)."""
+    if isinstance(pretrained, str):
+        return _fitting(name, pretrained)
+    return fetching(name, "a local copy works: pretrained: FILE.safetensors") if pretrained else nullcontext()
+
+
 @contextmanager
-def loading(name: str, pretrained: Pretrained) -> Iterator[None]:
-    """Turn whatever goes wrong while weights of encoder ``name`` are loaded into one sentence (RequestError)."""
+def _fitting(name: str, path: str) -> Iterator[None]:
     try:
         yield
     except RequestError:
         raise
-    except Exception as error:  # the hub's client raises what its own transport raises
-        if not pretrained:
-            raise
-        said = " ".join(str(error).split())
-        reason = f"{type(error).__name__}: {said[:200]}" if said else type(error).__name__
-        raise RequestError(_sentence(name, pretrained, reason)) from error
-
-
-def _sentence(name: str, pretrained: Pretrained, reason: str) -> str:
-    if isinstance(pretrained, str):
-        return f"pretrained weights '{pretrained}' do not fit encoder '{name}' ({reason})"
-    return (
-        f"pretrained weights of encoder '{name}' cannot be fetched ({reason}); "
-        "a local copy works: pretrained: FILE.safetensors"
-    )
+    except Exception as error:  # a library raises what it likes of tensors that it has no place for
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise RequestError(f"pretrained weights '{path}' do not fit encoder '{name}' ({said})") from error

@@ -8,6 +8,7 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
+from nestbench import hub
 from nestbench.errors import RequestError, reason, unknown
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
@@ -21,7 +22,8 @@ def network(
     """Build an architecture on the encoder that a study names, cut at ``depth`` as the library itself cuts it.
 
     Raises RequestError for an unknown architecture, for volumes, for an encoder that is neither timm's nor the
-    library's own, and for a pair of architecture, encoder and depth that the library refuses.
+    library's own, for a pair of architecture, encoder and depth that the library refuses, and for pretrained weights
+    that cannot be had.
     """
     if variant not in ARCHITECTURES:
         raise unknown("smp architecture", variant, ARCHITECTURES)
@@ -32,22 +34,31 @@ def network(
     options = _options(variant, depth) | {
         "encoder_name": _encoder(variant, encoder),
         "encoder_depth": depth,
-        "encoder_weights": "imagenet" if pretrained else None,
         "in_channels": in_channels,
         "classes": classes,
     }
-    # Some of its encoders read numbers while they are built, which the meta device has none of.
     try:
-        with torch.device("cpu"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its advice on options that a study does not set
-            built: Any = ARCHITECTURES[variant](**options)
+        # What the library refuses it refuses without weights too: what fails with them alone is the fetching.
+        with torch.random.fork_rng(devices=[], enabled=pretrained):
+            built = _built(variant, options, None)
     except Exception as error:
         raise RequestError(
             f"'smp:{variant}' cannot be built on '{encoder}' at depth {depth}: {reason(error)}"
         ) from error
-    built.multiple = built.encoder.output_stride
+    if pretrained:
+        with hub.fetching(encoder, "pretrained: false does without them"):
+            built = _built(variant, options, "imagenet")
     moved: nn.Module = built.to(torch.get_default_device())
     return moved
+
+
+def _built(variant: str, options: dict[str, Any], weights: str | None) -> Any:
+    # Some of its encoders read numbers while they are built, which the meta device has none of.
+    with torch.device("cpu"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its advice on options that a study does not set
+        built: Any = ARCHITECTURES[variant](**options, encoder_weights=weights)
+    built.multiple = built.encoder.output_stride
+    return built
 
 
 def _encoder(variant: str, encoder: str) -> str:

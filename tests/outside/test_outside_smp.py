@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from safetensors.torch import save_file
 
 from nestbench.errors import RequestError
 from nestbench.model import build
@@ -42,6 +45,68 @@ def test_an_encoder_of_the_library_that_needs_numbers_to_be_built_can_be_counted
     with torch.device("meta"):
         model = build("smp:Segformer", "smp:mit_b0", 5)
     assert all(p.is_meta for p in model.parameters())
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Make the hub answer, or fail to with an error."""
+
+    def say(answer):
+        def head(*_, **__):
+            if isinstance(answer, Exception):
+                raise answer
+            return SimpleNamespace(status_code=answer)
+
+        monkeypatch.setattr("nestbench.hub.get_session", lambda: SimpleNamespace(head=head))
+
+    return say
+
+
+@pytest.mark.parametrize("encoder", ["timm:resnet10t", "smp:mobilenet_v2"])
+def test_a_hub_that_cannot_be_reached_is_one_sentence_and_nothing_else(encoder, hub, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    hub(OSError("no route\nto host"))
+    with pytest.raises(RequestError) as raised:
+        build("smp:Unet", encoder, in_channels=3, pretrained=True)
+    assert str(raised.value) == (
+        f"pretrained weights of encoder '{encoder}' cannot be fetched (the hub cannot be reached: no route); "
+        "pretrained: false does without them"
+    )
+    assert not [record for record in caplog.records if record.name.startswith("huggingface_hub")]
+
+
+def test_what_the_library_refuses_is_no_matter_of_the_hub(hub):
+    hub(OSError("no route to host"))
+    with pytest.raises(RequestError, match=r"'smp:Segformer' cannot be built on .* at depth 2: .*less than 3"):
+        build("smp:Segformer:2", "timm:resnet10t", in_channels=3, pretrained=True)
+
+
+@pytest.fixture
+def published(hub, tmp_path, monkeypatch):
+    """Weights of an encoder as the hub would give them."""
+    torch.manual_seed(7)
+    weights = smp.encoders.get_encoder("mobilenet_v2").state_dict()
+    save_file(weights, tmp_path / "model.safetensors")
+    monkeypatch.setattr(
+        "segmentation_models_pytorch.encoders.hf_hub_download", lambda *_, filename, **__: tmp_path / filename
+    )
+    hub(200)
+    return weights
+
+
+def test_pretrained_weights_are_those_of_the_library(published):
+    found = build("smp:Unet", "smp:mobilenet_v2", in_channels=3, pretrained=True).inner.encoder.state_dict()
+    for name, tensor in found.items():
+        assert torch.equal(tensor, published[name]), name
+
+
+def test_the_decoder_starts_from_the_seed_alone(published):
+    torch.manual_seed(0)
+    ours = build("smp:Unet", "smp:mobilenet_v2", in_channels=3, pretrained=True).inner.decoder.state_dict()
+    torch.manual_seed(0)
+    theirs = smp.Unet("mobilenet_v2", 4, encoder_weights="imagenet", decoder_channels=(128, 64, 32, 16))
+    for name, tensor in theirs.decoder.state_dict().items():
+        assert torch.equal(ours[name], tensor), name
 
 
 @pytest.mark.parametrize(
