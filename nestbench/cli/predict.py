@@ -43,7 +43,7 @@ def predict(
 ) -> None:
     """Write the mask of each image: PNG, JPEG, TIFF and NIfTI, 2D and 3D, of any size.
 
-    A mask holds the index of each pixel's class. A damaged image does not stop the others.
+    A mask holds the index of each pixel's class. An image that is damaged, or does not fit, does not stop the others.
     """
     wanted = _pixels(size)
     from nestbench.machine import choose_plan

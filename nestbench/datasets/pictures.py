@@ -4,6 +4,7 @@ Pillow reads what it can hold exactly; tifffile reads the TIFFs that it cannot (
 """
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 LOW, HIGH = 0.5, 99.5
 """Percentiles of an image of more than 8 bits that become 0 and 255."""
 
+MOST_PIXELS = 2**30
+"""Pixels of the largest image that is read, 32,768 x 32,768: 3 GiB in colour, however small its file may be."""
+
 _TIFF = (".tif", ".tiff")
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L")
 _GREY = ("1", "L", "LA", *_DEEP)
@@ -31,6 +35,10 @@ _BITS_PER_SAMPLE = 258
 
 # A damaged file is reported once, in our own sentence.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+# Pillow guards against small files that would fill the memory, but begins to below a tile of a slide.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 def read_image(path: Path, channels: int) -> Pixels:
@@ -96,9 +104,15 @@ def naming(path: Path) -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise RequestError(f"cannot read '{path}': it is damaged, or no image") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise _too_large(path) from error
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise RequestError(f"cannot read '{path}': {reason.splitlines()[0].rstrip('.')}") from error
+
+
+def _too_large(path: Path) -> RequestError:
+    return RequestError(f"cannot read '{path}': it has more than {MOST_PIXELS:,} pixels; cut it into tiles")
 
 
 def _decoded(path: Path, *, palette: bool) -> NDArray[Any]:
@@ -147,6 +161,8 @@ def _with_tifffile(path: Path) -> NDArray[Any]:
         if len(file.pages) != 1:
             raise RequestError(f"'{path}' holds {len(file.pages)} pages: save each image in a file of its own")
         page = file.pages.first
+        if page.imagewidth * page.imagelength > MOST_PIXELS:
+            raise _too_large(path)
         values = np.asarray(page.asarray())
         return np.moveaxis(values, 0, -1) if page.axes == "SYX" else values
 

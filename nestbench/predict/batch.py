@@ -10,7 +10,7 @@ from nestbench.machine import Plan
 from nestbench.model import AnyNetwork
 from nestbench.predict.images import read, write_mask, write_probabilities
 from nestbench.predict.masks import decided, predict_probabilities
-from nestbench.predict.tasks import Task
+from nestbench.predict.tasks import Task, misfit
 from nestbench.predict.windows import OVERLAP
 
 
@@ -33,11 +33,11 @@ def predict_files(
     window: int | None = None,
     overlap: float = OVERLAP,
 ) -> Iterator[Done]:
-    """Predict each image and write its files; the network is moved to where the plan says.
+    """Predict each image and write its files; the network is moved to where the plan says, and to float32.
 
     The options are those of ``predict_probabilities``.
     """
-    plan.place(model)
+    plan.place(model.float())
     for task in tasks:
         try:
             pixels = _predict(model, task, plan, size, window, overlap)
@@ -50,6 +50,8 @@ def predict_files(
 def _predict(
     model: AnyNetwork, task: Task, plan: Plan, size: int | None, window: int | None, overlap: float
 ) -> tuple[int, ...]:
+    if reason := misfit(task.source, model.spec):
+        raise RequestError(reason)
     image = read(task.source, model.spec.in_channels)
     probability = predict_probabilities(model, image, size, window, overlap, plan)
     mask = decided(probability)

@@ -52,8 +52,8 @@ def predict_probabilities(
 
     ``pixels`` are uint8 (H, W, C), or (D, H, W, C) for a volume, which a 2D network takes slice by slice. ``size`` is
     the side that training resized images to, None takes the pixels as they are. Sides longer than ``window`` are
-    taken in windows that share ``overlap`` of their length. Without a ``plan`` the network runs in float32 where it
-    is. The network is left in evaluation mode.
+    taken in windows that share ``overlap`` of their length. The network runs on the device and in the type of its
+    weights; a ``plan`` may add bfloat16 and its memory format. The network is left in evaluation mode.
 
     Raises RequestError for an image of the wrong dimensions or channels, and a window that the network cannot take.
     """
@@ -110,9 +110,10 @@ def _probabilities(
     """Probabilities (N, K, *space) on the CPU for images (N, *space, C)."""
     own = images.shape[1:-1]
     taken = images if size is None else np.stack([_shrunk(image, size) for image in images])
-    values = torch.from_numpy(np.array(np.moveaxis(taken, -1, 1), order="C")).to(plan.device)
+    weights = next(model.parameters())
+    values = torch.from_numpy(np.array(np.moveaxis(taken, -1, 1), order="C")).to(weights.device)
     # A volume's planes laid out as rows: the mean is over all its voxels.
-    values = standardise(values.flatten(3)).view(values.shape)
+    values = standardise(values.flatten(3)).view(values.shape).to(weights.dtype)
     found = _blended(model, _padded(values, 2**model.spec.depth), window, overlap, plan)
     found = found[(slice(None), slice(None), *map(slice, taken.shape[1:-1]))]
     return found if size is None else _restored(found, own)

@@ -1,4 +1,4 @@
-"""Which files are to be predicted, and where their masks go; whatever is wrong with that is said before any work."""
+"""Which files are to be predicted, and where their masks go; what is wrong with them all is said before any work."""
 
 import glob
 from collections import Counter
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nestbench.datasets.problems import refuse
 from nestbench.errors import RequestError
 from nestbench.model import Spec
 from nestbench.predict.images import NIFTI, SUFFIXES, TIFF, look, suffix
@@ -58,21 +59,26 @@ def plan_tasks(sources: Sequence[Path], out: Path, probabilities: bool = False) 
     return tasks
 
 
-def check_tasks(tasks: Iterable[Task], spec: Spec) -> None:
-    """Hold every image's header against what the network takes; a header that is damaged is left for later.
+def check_tasks(tasks: Sequence[Task], spec: Spec) -> None:
+    """Hold every image's header against what the network takes.
 
-    Raises RequestError for a picture and a 3D network, and for channels that do not fit.
+    Raises RequestError where it takes none of them; an image that does not fit among others fails alone, in its turn.
     """
-    for task in tasks:
-        holds = look(task.source)
-        if holds is None:
-            continue
-        if spec.dims == 3 and not holds.volume:
-            raise RequestError(f"'{task.source}' is a picture, and the network takes volumes (TIFF of pages, NIfTI)")
-        if holds.channels != spec.in_channels and (holds.channels, spec.in_channels) != GREY_AS_COLOUR:
-            raise RequestError(
-                f"'{task.source}' has {_channels(holds.channels)}, and the network takes {_channels(spec.in_channels)}"
-            )
+    found = [misfit(task.source, spec) for task in tasks]
+    if all(found):
+        refuse("no image fits the network:", found)
+
+
+def misfit(source: Path, spec: Spec) -> str:
+    """Why the network cannot take an image, by its header; empty where it can, and for a header that is damaged."""
+    holds = look(source)
+    if holds is None:
+        return ""
+    if spec.dims == 3 and not holds.volume:
+        return f"'{source}' is a picture, and the network takes volumes (TIFF of pages, NIfTI)"
+    if holds.channels != spec.in_channels and (holds.channels, spec.in_channels) != GREY_AS_COLOUR:
+        return f"'{source}' has {_channels(holds.channels)}, and the network takes {_channels(spec.in_channels)}"
+    return ""
 
 
 def _named(name: str) -> list[Path]:

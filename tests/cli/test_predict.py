@@ -81,6 +81,15 @@ def test_a_corrupt_image_does_not_stop_the_others(here: Path, capsys: pytest.Cap
     assert sorted(p.name for p in (here / "out").iterdir()) == ["a.png", "b.tif", "c.nii.gz"]
 
 
+def test_a_colour_image_among_grey_ones_does_not_stop_them(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(here / "in" / "a0.png")
+    assert answer(["predict", "w", "in", "--out", "out", "--device", "cpu"]) == 1
+    said = capsys.readouterr()
+    assert said.err == "error: 'in/a0.png' has 3 channels, and the network takes 1 channel\n"
+    assert said.out.splitlines()[-1].startswith("3 of 4 images")
+    assert sorted(p.name for p in (here / "out").iterdir()) == ["a.png", "b.tif", "c.nii.gz"]
+
+
 def test_json_tells_what_failed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "in" / "a.png").write_bytes(b"rubbish")
     assert answer(["predict", "w", "in/a.png", "--out", "out", "--json", "--device", "cpu"]) == 1
@@ -100,8 +109,8 @@ WRONG = {
     "a size below the network's": (["w", "in", "--size", "2"], "size 2 is too small"),
     "a window below the network's": (["w", "in", "--window", "1"], "window 1 is too small"),
     "an overlap of one": (["w", "in", "--overlap", "1"], "overlap 1 is not between"),
-    "a picture for volumes": (["w3", "in"], "'in/a.png' is a picture"),
-    "colour for a grey network": (["w", "colour.png"], "has 3 channels"),
+    "a picture for volumes": (["w3", "in/a.png"], "'in/a.png' is a picture"),
+    "colour for a grey network": (["w", "colour.png"], "no image fits the network: 'colour.png' has 3 channels"),
     "one name for two": (["w", "in/a.png", "a.jpg"], "would both be written to"),
     "the folder of the images": (["w", "in", "--out", "in"], "would overwrite the image"),
 }

@@ -41,6 +41,21 @@ def test_a_damaged_image_does_not_stop_the_others(model, tasks):
         assert one.pixels == tuple(np.bincount(mask.ravel(), minlength=2))
 
 
+def test_an_image_that_does_not_fit_does_not_stop_the_others(model, tasks):
+    Image.fromarray(np.zeros((20, 24, 3), np.uint8)).save(tasks[1].source)
+    done = list(predict_files(model, tasks, PLAN))
+    assert [bool(one.reason) for one in done] == [False, True, False]
+    assert done[1].reason == f"'{tasks[1].source}' has 3 channels, and the network takes 1 channel"
+    assert not any(path.exists() for path in tasks[1].outputs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_network_of_another_type_follows_the_plan(model, tasks, dtype, precision):
+    done = list(predict_files(model.to(dtype), tasks[:1], Plan("cpu", precision, "contiguous", 1)))
+    assert [one.reason for one in done] == [""]
+
+
 def test_probabilities_are_those_of_the_mask(model, tasks):
     done = next(iter(predict_files(model, tasks, PLAN, size=16)))
     probability = np.load(done.task.probabilities)

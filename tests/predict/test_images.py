@@ -1,4 +1,6 @@
 import gzip
+import struct
+import zlib
 
 import nibabel
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from nestbench.datasets import pictures
 from nestbench.datasets.pictures import read_image
 from nestbench.errors import RequestError
 from nestbench.predict.images import Holds, look, read, suffix, write_mask, write_probabilities
@@ -144,6 +147,40 @@ def test_a_damaged_file_is_refused_by_its_name(name, tmp_path):
     assert look(path) is None or look(path) == Holds(volume=False, channels=1)
     with pytest.raises(RequestError, match=rf"cannot read '.*{name}'"):
         read(path, 1)
+
+
+def png(path, side):
+    """A PNG in colour whose header alone is there: it says ``side`` x ``side`` pixels."""
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
+    return path
+
+
+@pytest.mark.parametrize("side", [10_000, 14_000, 32_768])
+def test_a_picture_as_large_as_a_tile_of_a_slide_is_none_too_many(side, tmp_path):
+    path = png(tmp_path / "a.png", side)
+    assert look(path) == Holds(volume=False, channels=3)
+    with Image.open(path) as picture:
+        assert picture.size == (side, side)
+
+
+@pytest.mark.parametrize("side", [32_769, 50_000, 2**31 - 1])
+def test_a_small_file_that_would_fill_the_memory_is_refused_in_one_sentence(side, tmp_path):
+    with pytest.raises(RequestError, match=r"^cannot read '.*a\.png': it has more than 1,073,741,824 pixels; cut it"):
+        read(png(tmp_path / "a.png", side), 3)
+
+
+def test_so_is_one_that_only_the_other_decoder_reads(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 9 * 8)
+    tifffile.imwrite(tmp_path / "a.tif", numbers(9, 8, 3, dtype=np.uint16), photometric="rgb")
+    tifffile.imwrite(tmp_path / "b.tif", numbers(9, 9, 3, dtype=np.uint16), photometric="rgb")
+    assert read(tmp_path / "a.tif", 3).shape == (9, 8, 3)
+    with pytest.raises(RequestError, match=r"^cannot read '.*b\.tif': it has more than 72 pixels"):
+        read(tmp_path / "b.tif", 3)
 
 
 def test_a_nifti_that_is_cut_off_is_refused_by_its_name(tmp_path):

@@ -150,6 +150,20 @@ def test_a_chosen_depth_is_that_head_alone():
     np.testing.assert_allclose(head, outputs(logits)["L1"][0], atol=1e-6)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-5), (torch.bfloat16, 0.05), (torch.float16, 0.01)])
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("options", [{}, {"size": 16}, {"window": 8}])
+def test_a_network_runs_in_the_type_of_its_weights(dtype, tolerance, dims, options):
+    model, image = network(dims=dims), pixels(*(12, 11, 3)[3 - dims :], 1)
+    expected = predict_probabilities(model, image, **options)
+    seen = []
+    model.encoder.register_forward_pre_hook(lambda _, taken: seen.append(taken[0].dtype))
+    found = predict_probabilities(model.to(dtype), image, **options)
+    assert set(seen) == {dtype}
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=tolerance)
+
+
 def test_an_even_image_is_no_division_by_zero():
     found = predict_probabilities(network(), np.full((20, 20, 1), 7, np.uint8))
     assert np.isfinite(found).all()

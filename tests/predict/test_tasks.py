@@ -6,7 +6,7 @@ from PIL import Image
 
 from nestbench.errors import RequestError
 from nestbench.model.build import specify
-from nestbench.predict.tasks import check_tasks, find_images, plan_tasks
+from nestbench.predict.tasks import check_tasks, find_images, misfit, plan_tasks
 
 
 @pytest.fixture
@@ -93,10 +93,26 @@ def test_no_image_is_overwritten_by_its_mask(folder):
         ("more/two.nii", {"in_channels": 3}, "has 2 channels, and the network takes 3 channels"),
     ],
 )
-def test_an_image_that_the_network_cannot_take_is_refused(name, options, words, folder, tmp_path):
+def test_a_network_that_takes_none_of_the_images_is_refused(name, options, words, folder, tmp_path):
     spec = specify("unet", "plain:1", 1, **options)
     with pytest.raises(RequestError, match=words):
         check_tasks(plan_tasks([folder / name], tmp_path), spec)
+    assert words in misfit(folder / name, spec)
+
+
+def test_several_images_that_do_not_fit_are_refused_in_one_sentence(folder, tmp_path):
+    tasks = plan_tasks([folder / "scan.nii.gz", folder / "grey.png"], tmp_path)
+    with pytest.raises(RequestError, match=r"^no image fits the network: .*scan\.nii\.gz' has 1.*; .*grey\.png' has 1"):
+        check_tasks(tasks, specify("unet", "plain:1", 1, in_channels=4))
+
+
+@pytest.mark.parametrize("fitting", ["grey.png", "pages.tif", "more/two.nii"])
+def test_an_image_that_does_not_fit_is_left_for_its_turn_where_another_does(fitting, folder, tmp_path):
+    spec = specify("unet", "plain:1", 1, in_channels=2 if fitting == "more/two.nii" else 1)
+    strange = folder / "more" / "colour.jpg"
+    check_tasks(plan_tasks([strange, folder / fitting], tmp_path), spec)
+    assert misfit(strange, spec)
+    assert not misfit(folder / fitting, spec)
 
 
 @pytest.mark.parametrize(
