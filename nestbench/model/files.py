@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from nestbench.study.schema import MAX_SIZE
 
 SPEC, USE = "nestbench", "nestbench.use"
 """Keys of the metadata: the spec and the Use, each as JSON."""
+
+_DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
+"""Types of weights that networks compute in, by their names in a safetensors file."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +46,18 @@ def save(model: AnyNetwork, path: Path | str, about: Use = UNSAID) -> None:
 
 
 def load(path: Path | str) -> AnyNetwork:
-    """Rebuild the network that ``save`` wrote, on the CPU, in evaluation mode.
+    """Rebuild the network that ``save`` wrote, on the CPU, in evaluation mode and in the type of the file's weights.
 
-    Memory is taken only for what the file holds. Raises RequestError for a file that is missing or damaged, is not
-    safetensors, was not written by nestbench, or does not fit the network that it describes.
+    Where the weights are of several types, the network is of one that holds them all. Memory is taken only for what
+    the file holds. Raises RequestError for a file that is missing or damaged, is not safetensors, was not written by
+    nestbench, or does not fit the network that it describes.
     """
     with _opened(path) as file:
         spec = _spec(file, path)
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)
         _compare(_shapes(spec, path), shapes, path)
         with torch.random.fork_rng(devices=[]):
-            model = construct(spec)
+            model = construct(spec).to(_dtype(file))
         model.load_state_dict({name: file.get_tensor(name) for name in shapes})
     return model.eval()
 
@@ -107,6 +112,13 @@ def _spec(file: Any, path: Path | str) -> Spec:
     content = _parsed(described, path)
     with _describing(path):
         return read_spec(content)
+
+
+def _dtype(file: Any) -> torch.dtype:
+    """The type that holds every weight of a file; float32 where they are of types that no network computes in."""
+    kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (not a dict)
+    found = [_DTYPES[kind] for kind in kinds & _DTYPES.keys()]
+    return reduce(torch.promote_types, found) if found else torch.float32
 
 
 def _shapes(spec: Spec, path: Path | str) -> dict[str, tuple[int, ...]]:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from nestbench.errors import RequestError
 from nestbench.model import build, load, prune, save
-from nestbench.model.files import SPEC, UNSAID, USE, Use, read_use
+from nestbench.model.files import SPEC, UNSAID, USE, Use, describe, read_use
 
 
 @torch.no_grad()
@@ -42,6 +42,40 @@ def test_a_network_of_volumes_survives_its_file(tmp_path):
     save(model, tmp_path / "weights.safetensors")
     volume = torch.randn(1, 1, 8, 9, 10)
     assert torch.equal(load(tmp_path / "weights.safetensors")(volume)[2], model(volume)[2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("encoder", ["plain:2", "timm:test_vit"])
+def test_a_network_keeps_its_type(dtype, encoder, tmp_path):
+    model = build("unet++ds", encoder, depth=2).to(dtype).eval()
+    save(model, tmp_path / "weights.safetensors")
+    again = load(tmp_path / "weights.safetensors")
+    held = dict(again.named_parameters()) | dict(again.named_buffers())
+    for name, tensor in (dict(model.named_parameters()) | dict(model.named_buffers())).items():
+        assert held[name].dtype == tensor.dtype, name
+        assert torch.equal(held[name], tensor), name
+    assert all(parameter.requires_grad for parameter in again.parameters())
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        ((torch.float32, torch.float64), torch.float64),
+        ((torch.float16, torch.bfloat16), torch.float32),
+        ((torch.float8_e4m3fn, torch.float16), torch.float16),
+        ((torch.float8_e4m3fn, torch.float8_e4m3fn), torch.float32),
+    ],
+)
+def test_weights_of_several_types_make_a_network_of_one_that_holds_them_all(types, expected, tmp_path):
+    model = build("unet", "plain:2", depth=1)
+    save(model, tmp_path / "weights.safetensors")
+    tensors = load_file(tmp_path / "weights.safetensors")
+    mixed = {name: t.to(types[i % 2]) if t.is_floating_point() else t for i, (name, t) in enumerate(tensors.items())}
+    save_file(mixed, tmp_path / "weights.safetensors", metadata=describe(model.spec, UNSAID))
+    again = load(tmp_path / "weights.safetensors")
+    assert {parameter.dtype for parameter in again.parameters()} == {expected}
+    for name, tensor in again.state_dict().items():
+        assert torch.equal(tensor, mixed[name].to(tensor.dtype)), name
 
 
 def test_loading_leaves_the_random_numbers_alone(tmp_path):
