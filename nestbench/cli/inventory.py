@@ -1,16 +1,14 @@
 """What the files of a data set hold, read one by one."""
 
-import os
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from nestbench.datasets.contract import Case, Dataset, Sample
+from nestbench.datasets.arrays import try_each
+from nestbench.datasets.contract import Dataset
 from nestbench.errors import RequestError
 
 
@@ -22,7 +20,9 @@ def take_inventory(dataset: Dataset) -> dict[str, Any]:
     sizes: Counter[str] = Counter()
     pixels = np.zeros(len(dataset.classes), np.int64)
     problems = []
-    for found in _read(dataset):
+    cases, console = dataset.cases(), Console(stderr=True)
+    each = try_each(cases, dataset.read)
+    for found in track(each, "reading", len(cases), console=console, transient=True, disable=not console.is_terminal):
         if isinstance(found, RequestError):
             problems.append(str(found))
             continue
@@ -30,19 +30,6 @@ def take_inventory(dataset: Dataset) -> dict[str, Any]:
         pixels += np.bincount(found.mask.ravel(), minlength=len(pixels))
     shares = {name: round(float(n / max(pixels.sum(), 1)), 4) for name, n in zip(dataset.classes, pixels, strict=True)}
     return count(dataset) | {"sizes": dict(sizes.most_common()), "shares": shares, "problems": problems}
-
-
-def _read(dataset: Dataset) -> Iterator[Sample | RequestError]:
-    def attempt(case: Case) -> Sample | RequestError:
-        try:
-            return dataset.read(case)
-        except RequestError as error:
-            return error
-
-    cases, console = dataset.cases(), Console(stderr=True)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(attempt, cases)
-        yield from track(found, "reading", len(cases), console=console, transient=True, disable=not console.is_terminal)
 
 
 def count(dataset: Dataset) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from nestbench.errors import RequestError
 Progress = Callable[[int, int], None]
 Row = dict[str, NDArray[Any]]
 """What one case adds to each array, by the array's name."""
+Found = TypeVar("Found")
 
 
 def write_arrays(
@@ -36,7 +37,8 @@ def write_arrays(
     problems: list[str] = []
     with ExitStack() as stack:
         files: dict[str, BinaryIO] = {}
-        for done, row in enumerate(stack.enter_context(closing(_rows(dataset, cases, size))), start=1):
+        rows = stack.enter_context(closing(try_each(cases, partial(_row, dataset, size))))
+        for done, row in enumerate(rows, start=1):
             if isinstance(row, RequestError):
                 problems.append(str(row))
             elif not problems:
@@ -51,22 +53,29 @@ def write_arrays(
     return digest.hexdigest()
 
 
-def _rows(dataset: Dataset, cases: Sequence[Case], size: int) -> Generator[Row | RequestError]:
-    """Rows in the order of the cases, read by several threads: decoding leaves Python's lock alone."""
+def try_each(cases: Sequence[Case], read: Callable[[Case], Found]) -> Generator[Found | RequestError]:
+    """What ``read`` gives of each case, or why it refuses it, in their order.
+
+    Several threads read: decoding leaves Python's lock alone.
+    """
+
+    def attempt(case: Case) -> Found | RequestError:
+        try:
+            return read(case)
+        except RequestError as error:
+            return error
+
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
-        yield from pool.map(partial(_row, dataset, size), cases)
+        yield from pool.map(attempt, cases)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _row(dataset: Dataset, size: int, case: Case) -> Row | RequestError:
-    try:
-        image, mask, instances = dataset.read(case)
-    except RequestError as error:
-        return error
+def _row(dataset: Dataset, size: int, case: Case) -> Row:
+    image, mask, instances = dataset.read(case)
     if image.shape != (*mask.shape, dataset.channels):
-        return RequestError(f"case '{case.id}' has an image {image.shape} and a mask {mask.shape}: they do not fit")
+        raise RequestError(f"case '{case.id}' has an image {image.shape} and a mask {mask.shape}: they do not fit")
     row: Row = {"images": resized_image(image, size), "masks": resized_mask(mask, size)}
     return row if instances is None else row | {"instances": resized_instances(instances, row["masks"])}
 
