@@ -5,12 +5,12 @@ Source of the node's equation: arXiv 1912.05074, section III, equation 1.
 
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from nestbench import plugins
 from nestbench.encoders.blocks import BLOCKS, CONVOLUTION, initialise
 from nestbench.errors import RequestError
+from nestbench.model.join import join
 from nestbench.model.spec import ModelSpec
 from nestbench.topology import Node
 
@@ -49,7 +49,7 @@ class Network(nn.Module):
             below, *left = self.spec.topology.parents(node)
             skips = [values[n] for n in left]
             raised = self.up[_key(node)](values[below], skips[0].shape[2:])
-            values[node] = self.nodes[_key(node)](torch.cat([raised, *skips], dim=1))
+            values[node] = self.nodes[_key(node)](join([raised, *skips]))
         return {d: self.heads[str(d)](values[Node(0, d)]) for d in self.spec.topology.heads}
 
 
@@ -68,9 +68,10 @@ def _encoder(spec: ModelSpec, pretrained: bool | str) -> nn.Module:
 
 
 def _channels(spec: ModelSpec, encoder: tuple[int, ...]) -> dict[Node, int]:
-    """Channels of every node: the encoder's own in column 0, width * 2^level elsewhere."""
+    """Channels of every node: the encoder's own in column 0, the spec's width elsewhere, doubled at each level."""
     width = spec.width or encoder[0]
-    decoder = {node: width * 2**node.level for node in spec.topology.nodes}
+    levels = width if isinstance(width, tuple) else [width * 2**level for level in range(spec.depth)]
+    decoder = {node: levels[node.level] for node in spec.topology.nodes}
     return {Node(level, 0): c for level, c in enumerate(encoder)} | decoder
 
 

@@ -18,8 +18,9 @@ class ModelSpec:
     in_channels: int = 1
     classes: int = 1
     """Channels of the logits: 1 for two classes (sigmoid), else one a class (softmax)."""
-    width: int | None = None
-    """Channels of decoder nodes at level 0, doubled at each level; None takes the encoder's at level 0."""
+    width: int | tuple[int, ...] | None = None
+    """Channels of decoder nodes at level 0, doubled at each level, or at each level from the finest (at least as many
+    as the network is deep); None takes the encoder's at level 0."""
     dims: Dims = 2
     """Spatial dimensions: 2 for images (N, C, H, W), 3 for volumes (N, C, D, H, W)."""
 
@@ -27,8 +28,10 @@ class ModelSpec:
         if self.block not in BLOCKS:
             raise unknown("block", self.block, BLOCKS)
         _check(self.dims, in_channels=self.in_channels, classes=self.classes)
-        if self.width is not None:
-            _check(self.dims, width=self.width)
+        for width in self.width if isinstance(self.width, tuple) else (self.width,):
+            _check(self.dims, width=1 if width is None else width)
+        if isinstance(self.width, tuple) and len(self.width) < self.depth:
+            raise RequestError(f"width {self.width} has {len(self.width)} levels, but the network {self.depth}")
 
     @property
     def depth(self) -> int:
@@ -118,4 +121,6 @@ def read_spec(content: dict[str, Any]) -> Spec:
     if "topology" not in content:
         return OutsideSpec(**content)
     grid = content["topology"]
-    return ModelSpec(**content | {"topology": Topology(grid["skips"], tuple(grid["heads"]))})
+    width = content.get("width")
+    plain = {"topology": Topology(grid["skips"], tuple(grid["heads"]))}
+    return ModelSpec(**content | plain | {"width": tuple(width) if isinstance(width, list) else width})
