@@ -30,12 +30,15 @@ def _head(models: list[Row], proofs: dict[str, Row]) -> Iterator[str]:
     yield f"with {packages}.\n"
     yield f"**{working} of {len(offering)} models that offer features work: {working / max(len(offering), 1):.1%}**"
     yield f"(of all {len(models)} models: {working / max(len(models), 1):.1%})."
-    yield f"The proof below fails for {len(failing)} of {len(proofs)} families, which have {doubtful} of these models;"
-    yield f"without them {(working - doubtful) / max(len(offering), 1):.1%} are left.\n"
+    if failing:
+        yield f"The proof below fails for {len(failing)} of {len(proofs)} families, which have {doubtful} models;"
+        yield f"without them {(working - doubtful) / max(len(offering), 1):.1%} are left.\n"
+    else:
+        yield f"The proof below holds for all {len(proofs)} families that have a model that works.\n"
     yield "A model works when the network builds on the meta device at the greatest depth (5 at most) and passes images"
     yield "of 64 x 64 and 65 x 97 pixels. The smallest model of each family is *proved*: on the CPU, at the same sizes,"
     yield "features have their strides, every parameter gets a gradient, an image of 2^depth pixels a side is large"
-    yield "enough, and `prune` equals the head at every depth bit for bit.\n"
+    yield "enough, and `prune` equals the head at every depth bit for bit and keeps only what its features depend on.\n"
     yield "*Takes*: any size; images *padded* with zeros to multiples of so many pixels, or to a least size; or images"
     yield "cut into *tiles* of the only size that the model takes. *Depth* is the greatest, up to 5. *Parameters* are"
     yield f"those of UNet++ at depth {SHOWN}. Strides are the model's own: finer levels come from a convolutional stem,"

@@ -36,16 +36,21 @@ def unframed(feature: Tensor, image: Tensor, frame: Frame, stride: int, exact: b
     """
     height, width = (frame.side, frame.side) if frame.tile else _padded(image, frame)
     if not exact:
-        feature = functional.interpolate(feature, size=(-(-height // stride), -(-width // stride)), mode="bilinear")
+        feature = functional.interpolate(feature, size=(_cells(height, stride), _cells(width, stride)), mode="bilinear")
     if frame.tile:
         feature = _joined(feature, image, frame)
     if max(frame.side, frame.least) == 1:
         return feature
-    return feature[..., : -(-image.shape[-2] // stride), : -(-image.shape[-1] // stride)]
+    return feature[..., : _cells(image.shape[-2], stride), : _cells(image.shape[-1], stride)]
+
+
+def _cells(extent: int, cell: int) -> int:
+    """How many cells cover an extent; worked out of positive numbers alone, since ONNX divides towards zero."""
+    return (extent + cell - 1) // cell
 
 
 def _padded(image: Tensor, frame: Frame) -> tuple[int, int]:
-    height, width = (-(-side // frame.side) * frame.side for side in image.shape[-2:])
+    height, width = (_cells(side, frame.side) * frame.side for side in image.shape[-2:])
     if frame.least <= frame.side:
         return height, width
     # Not Python's max, which would fix the sizes of an exported network to one side of the comparison.

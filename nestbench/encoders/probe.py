@@ -10,6 +10,9 @@ from nestbench.encoders.frame import Frame
 from nestbench.encoders.unused import used_names
 from nestbench.errors import reason
 
+SIZES = ((65, 97), (64, 64))
+"""Heights and widths to try: some models lose a pixel of an even side, others of an odd one."""
+
 Make = Callable[..., nn.Module]
 """Builds the model, given options of its own, for images of three channels."""
 Announced = dict[int, tuple[int, int]]
@@ -50,10 +53,11 @@ def probe(make: Make, read: Read, announce: Announce, native: int) -> Anatomy:
     reasons = []
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         for model, tried, options, padded in _ways(make, announce, native):
+            model.requires_grad_(True)  # so that the graph shows what features depend on, fixed parameters too
             try:
                 features, frame = _features(model, read, announce(model), tried)
             except Exception as error:  # a model of anybody's may raise anything at a size that it cannot take
-                reasons.append(reason(error))
+                reasons.append(_said(error))
             else:
                 return Anatomy(features, frame, tuple(options.items()), padded)
     raise RuntimeError(reasons[-1])
@@ -72,6 +76,11 @@ def sample(frame: Frame) -> Tensor:
     return next(_images(frame))
 
 
+def _said(error: Exception) -> str:
+    said = reason(error)
+    return "the model reads values from tensors, and only shapes are known" if "meta tensors" in said else said
+
+
 def _ways(make: Make, announce: Announce, native: int) -> Iterator[tuple[nn.Module, Frame, dict[str, Any], bool]]:
     """Ways to try, the least restricted first: any size, multiples, options of timm's, padding, the native size."""
     plain = make()
@@ -84,17 +93,18 @@ def _ways(make: Make, announce: Announce, native: int) -> Iterator[tuple[nn.Modu
             continue
         for side in dict.fromkeys((1, min(strides), max(strides), 2 * max(strides))):
             yield model, Frame(side), options, False
+    padded = make()
+    if pad_valid(padded):
+        yield padded, Frame(), {}, True
     for frame in (Frame(native), Frame(native, tile=True)):
         yield plain, frame, {}, False
-    if pad_valid(plain):
-        yield plain, Frame(), {}, True
 
 
 def _images(frame: Frame) -> Iterator[Tensor]:
-    """Images of awkward sizes, as far as the frame allows."""
+    """Images of awkward sizes and of even ones, as far as the frame allows."""
     side = frame.side
     small = [(frame.least, 2 * frame.least)] if frame.least > 1 else []
-    awkward = [(-(-height // side), -(-width // side)) for height, width in ((65, 97), *small)]
+    awkward = [(-(-height // side), -(-width // side)) for height, width in (*SIZES, *small)]
     large = [(1, 1)] if frame.tile else [(1, 2), (3, 1)]
     for rows, columns in awkward if side < 64 else large:
         yield torch.empty(2, 3, rows * side, columns * side)

@@ -18,7 +18,7 @@ from nestbench.encoders.weights import Pretrained, check_file, loading
 from nestbench.errors import RequestError, unknown
 
 LEAST, DEEPEST = 2, 5
-"""Depths that every encoder of smp's can be built for."""
+"""Depths that every encoder of smp's can be built for; most can be for depth 1 too."""
 
 
 class Smp(nn.Module):
@@ -66,11 +66,15 @@ def anatomy(variant: str) -> Anatomy:
 
 
 def _create(variant: str, depth: int, in_channels: int = 3, weights: str | None = None) -> Any:
-    build = partial(get_encoder, variant, in_channels=in_channels, depth=max(depth, LEAST), weights=weights)
+    build = partial(get_encoder, variant, in_channels=in_channels, depth=depth, weights=weights)
     with catch_warnings():
         simplefilter("ignore", DeprecationWarning)  # of the names that smp itself lists
         try:
             return build()
+        except ValueError:
+            if depth >= LEAST:
+                raise
+            return _create(variant, LEAST, in_channels, weights)
         except RuntimeError:
             if torch.get_default_device().type != "meta":
                 raise

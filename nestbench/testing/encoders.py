@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.export import Dim, export
 
 from nestbench import plugins
+from nestbench.encoders.unused import idle_names, own_names, used_names
 from nestbench.errors import RequestError
 from nestbench.model import Network, build, prune
 
@@ -142,16 +143,20 @@ def shallower_is_a_part(subject: Subject) -> None:
 
 def pruning(subject: Subject) -> None:
     """Pruning leaves a head's output as it is, bit for bit, and the encoder drops what the head does not need."""
-    model = subject.network()[0].eval()
+    model, encoder = subject.network()
     image = subject.image(*subject.sizes[-1])
-    before = 0
+    own, before = own_names(encoder.requires_grad_(True), model.eval().encoder(image)), 0
     with torch.no_grad():
         whole = model(image)
-        for depth in range(1, subject.depth + 1):
-            small = prune(model, depth)
+    for depth in range(1, subject.depth + 1):  # a level that only pools adds no parameters of its own
+        small = cast(Network, prune(model, depth)).requires_grad_(True)
+        # Before anything is computed without a graph: some models keep what they once computed for evaluation.
+        idle = idle_names(small.encoder, used_names(small.encoder, small.encoder(image)))
+        assert not idle, f"At depth {depth} {len(idle)} parameters are kept that no feature needs, as '{min(idle)}'"
+        with torch.no_grad():
             assert torch.equal(small(image)[depth], whole[depth]), f"The output at depth {depth} changes"
-            before, least = sum(p.numel() for p in cast(nn.Module, small.encoder).parameters()), before
-            assert before > least, f"At depth {depth} it has no more parameters than at depth {depth - 1}"
+        before, least = sum(p.numel() for p in small.encoder.parameters()), before
+        assert before > least or not own[depth], f"At depth {depth} it has no more parameters than at depth {depth - 1}"
 
 
 def freezing(subject: Subject) -> None:

@@ -39,6 +39,18 @@ def test_stages_that_the_depth_does_not_need_are_gone():
     assert sizes == sorted(set(sizes))
 
 
+@pytest.mark.parametrize("name", ["mobilenet_v2", "dpn68"])
+def test_features_do_not_depend_on_how_deep_the_encoder_is(name):
+    torch.manual_seed(0)
+    deep, image = Smp(name, 5, 3).eval(), torch.randn(1, 3, 32, 48)
+    with torch.no_grad():
+        whole = deep(image)
+        for depth in (1, 4):
+            shallow = Smp(name, depth, 3).eval()
+            shallow.load_state_dict({key: deep.state_dict()[key] for key in shallow.state_dict()})
+            assert all(torch.equal(a, b) for a, b in zip(shallow(image), whole, strict=False))
+
+
 def test_one_seed_gives_the_same_weights_on_any_depth():
     torch.manual_seed(0)
     deep = Smp("mit_b0", 4, 3).state_dict()
@@ -82,6 +94,7 @@ def test_an_unreachable_hub_is_one_sentence(monkeypatch):
         raise OSError("no route\nto host")
 
     monkeypatch.setattr("segmentation_models_pytorch.encoders.hf_hub_download", refuse)
+    monkeypatch.setattr("nestbench.hub.get_session", refuse)
     with pytest.raises(RequestError, match=r"'smp:mobilenet_v2' cannot be fetched .* FILE\.safetensors") as raised:
         Smp("mobilenet_v2", 2, 3, pretrained=True)
     assert "\n" not in str(raised.value)

@@ -83,6 +83,13 @@ def test_pruning_changes_nothing_where_the_image_is_padded_or_stages_are_taken_o
         assert all(torch.equal(prune(model, depth)(image)[depth], whole[depth]) for depth in whole)
 
 
+def test_a_heads_weights_whose_number_depends_on_the_depth_are_gone():
+    torch.manual_seed(0)
+    deep, shallow = Timm("efficientvim_m1", 5, 3).state_dict(), Timm("efficientvim_m1", 4, 3).state_dict()
+    assert all(deep[key].shape == value.shape for key, value in shallow.items())
+    assert "trunk.model.weights" not in deep
+
+
 def test_building_does_not_depend_on_what_was_built_before():
     anatomy.cache_clear()
     torch.manual_seed(3)
@@ -162,6 +169,7 @@ def test_an_unreachable_hub_is_one_sentence(monkeypatch, error):
         raise error
 
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", refuse)
+    monkeypatch.setattr("nestbench.hub.get_session", refuse)
     with pytest.raises(RequestError, match=r"'timm:test_resnet' cannot be fetched .* FILE\.safetensors") as raised:
         Timm("test_resnet", 3, 3, pretrained=True)
     assert "\n" not in str(raised.value)
