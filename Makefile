@@ -1,5 +1,6 @@
 # make quickstart   install, run the small study, leave reports/quickstart.pdf
 # make test         every test
+# make exports      every member and depth, 2D and 3D, exported and compiled: many minutes
 # make lint types layers
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart install test lint types layers
+.PHONY: quickstart install test exports lint types layers
 
 quickstart: $(STAMP)
 	$(BIN)/nestbench study run studies/quickstart.yaml --workers 2
@@ -22,6 +23,9 @@ $(STAMP): pyproject.toml constraints.txt
 # One thread in each of two processes: more would wait for one another on two cores.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+exports: $(STAMP)
+	NESTBENCH_EVERY_EXPORT=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/model/test_export.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -49,29 +49,34 @@ def export(
 ) -> None:
     """Write a network for other programs, and run what was written beside it.
 
-    It takes any batch, and any image from 2^(depth + 1) pixels a side.
+    It takes any batch, and any image from 2^(depth + 1) pixels a side, or from what the network itself needs: the
+    answer says from how many.
     """
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
     _refuse_overwriting(weights, out)
     from nestbench.model import prune as pruned
-    from nestbench.model.export import TOLERANCE, require_onnx, write_onnx, write_torch
+    from nestbench.model.export import least_side, require_onnx, write_onnx, write_torch
 
     if form == "onnx":
         require_onnx()
     whole, about = opened(weights)
     model = whole if depth is None else pruned(whole, depth)
     difference = (write_onnx if form == "onnx" else write_torch)(model, out, about)
-    outputs = [f"L{d}" for d in model.spec.heads]
+    outputs, least = [f"L{d}" for d in model.spec.heads], least_side(model.spec)
     if as_json:
-        say_json({"file": str(out), "format": form, "outputs": outputs, "difference": difference})
-        return
-    found = (
-        "not compared with its source: onnxruntime is not installed (pip install 'nestbench[export]')"
-        if difference is None
-        else f"largest difference to its source {difference:.1e} (allowed: {TOLERANCE:.0e})"
-    )
-    typer.echo(f"{out}: {', '.join(outputs)}; {found}")
+        say_json({"file": str(out), "format": form, "outputs": outputs, "difference": difference, "least_side": least})
+    else:
+        takes = f"takes any batch of images from {least} pixels a side"
+        typer.echo(f"{out}: {', '.join(outputs)}; {_compared(difference)}; {takes}")
+
+
+def _compared(difference: float | None) -> str:
+    from nestbench.model.export import TOLERANCE
+
+    if difference is None:
+        return "not compared with its source: onnxruntime is not installed (pip install 'nestbench[export]')"
+    return f"largest difference to its source {difference:.1e} (allowed: {TOLERANCE:.0e})"
 
 
 def opened(weights: Path) -> tuple["AnyNetwork", "Use"]:

@@ -1,22 +1,26 @@
 """Networks in formats that other programs run: torch's exported program, and ONNX.
 
-Batch and size stay open: any batch, and any image of at least 2^(depth + 1) pixels a side. Images go in as training
-saw them: resized, and each brought to mean 0 and standard deviation 1. Logits come out, one output a head.
+Batch and size stay open: any batch, and any image from ``least_side`` pixels a side. Images go in as training saw
+them: resized, and each brought to mean 0 and standard deviation 1. Logits come out, one output a head.
 """
 
 import copy
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config
 
 from nestbench.errors import RequestError, reason
 from nestbench.model.build import AnyNetwork
 from nestbench.model.files import UNSAID, Use, describe
+from nestbench.model.size import network_size
+from nestbench.model.spec import OutsideSpec, Spec
 from nestbench.results.atomic import replacing
 
 try:
@@ -28,6 +32,10 @@ TOLERANCE = 1e-4
 """Largest difference of a logit, absolute for small ones and relative for large ones."""
 
 _ONNX_LIMIT = 2**31
+_LARGEST = 512
+"""Pixels a side: whether a network takes an image is tried up to here."""
+_ROUND = 32
+"""A side that needs no padding, or little, in networks that pad images to multiples of 16 or 32."""
 _AXES = ("depth", "height", "width")
 
 Logits = Mapping[int, Tensor]
@@ -80,39 +88,86 @@ def require_onnx() -> None:
 def trace(model: AnyNetwork) -> ExportedProgram:
     """The network as one graph, in evaluation mode, float32 and on the CPU; ``model`` stays as it is.
 
-    Raises RequestError for an encoder that torch cannot trace.
+    Raises RequestError for a network that torch cannot trace.
     """
-    spec, traced = model.spec, _reference(model)
-    least = 2 ** (spec.depth + 1)
-    sides = {2 + axis: Dim(name, min=least) for axis, name in enumerate(_AXES[-spec.dims :])}
+    least = least_side(model.spec)
+    sides = {2 + axis: Dim(name, min=least) for axis, name in enumerate(_AXES[-model.spec.dims :])}
     # Sides that differ, of no special form: torch takes what it finds equal, or even, for a law.
-    example = _image(model, 2, [4 * least + 2 * axis for axis in range(spec.dims)])
-    try:
-        return torch.export.export(
-            traced,
+    example = _image(model, 2, [(4 + 2 * axis) * least + 1 for axis in range(model.spec.dims)])
+    with _answering(model, "cannot be exported"), _oblivious():
+        program = torch.export.export(
+            _reference(model),
             (example,),
             dynamic_shapes=({0: Dim("batch"), **sides},),
             strict=False,
             # What torch cannot prove of sizes, such as that a pooled side is shorter, is not forbidden in advance.
             prefer_deferred_runtime_asserts_over_guards=True,
         )
-    except Exception as error:  # an encoder of anybody's may raise anything
-        raise RequestError(f"the network on encoder '{spec.encoder}' cannot be exported: {reason(error)}") from error
+    return _generalised(program)
+
+
+def _oblivious() -> AbstractContextManager[None]:
+    """Let torch make no exception for sizes at which a tensor happens to be contiguous, or to repeat one value."""
+    patched: AbstractContextManager[None] = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    return patched
+
+
+def least_side(spec: Spec) -> int:
+    """Pixels a side from which an exported network takes images: 2^(depth + 1), doubled until the network takes it."""
+    least: int = 2 ** (spec.depth + 1)
+    side = least
+    while side <= _LARGEST and not _takes(spec, side):
+        side *= 2
+    return side if side <= _LARGEST else least
+
+
+def _takes(spec: Spec, side: int) -> bool:
+    try:
+        network_size(spec, side)
+    except RequestError:
+        return False
+    return True
+
+
+def _generalised(program: ExportedProgram) -> ExportedProgram:
+    """Take out the assertions that a size is not some special one, such as a batch of one.
+
+    Torch puts them where it traced the general case. That holds for the special one too, as ``_verify`` finds out.
+    """
+    graph = program.graph
+    for node in graph.find_nodes(op="call_function", target=torch.ops.aten._assert_scalar.default):
+        if getattr(node.args[0], "target", None) is torch.sym_not:
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
+    program.graph_module.recompile()
+    return program
 
 
 @torch.no_grad()
 def _verify(model: AnyNetwork, exported: Callable[[Tensor], Logits]) -> float:
-    """Largest difference of logits at two odd sizes and batches, that of the tracing not among them."""
-    traced, largest = _reference(model), 0.0
-    for batch, more in ((1, 1), (3, 2**model.spec.depth - 1)):
-        image = _image(model, batch, [2 ** (model.spec.depth + 1) + more + a for a in range(model.spec.dims)])
-        ours, theirs = traced(image), exported(image)
+    """Largest difference of logits at the least size, an odd one and a round one, none of them that of the tracing."""
+    traced, largest, least = _reference(model), 0.0, least_side(model.spec)
+    round_side = max(least, _ROUND)
+    for batch, first, others in ((1, least, least), (3, 2 * least - 1, least + 1), (2, 2 * round_side, round_side)):
+        image = _image(model, batch, [first] + [others] * (model.spec.dims - 1))
+        ours = traced(image)
+        with _answering(model, f"was exported, but fails at {' x '.join(map(str, image.shape[2:]))} pixels"):
+            theirs = exported(image)
         for depth, logits in ours.items():
             difference = (logits - theirs[depth]).abs()
             largest = max(largest, float(difference.max()))
             if not (difference <= TOLERANCE * logits.abs().clamp_min(1)).all():
                 raise RequestError(f"the exported network differs from its source by {largest:.1e} at L{depth}")
     return largest
+
+
+@contextmanager
+def _answering(model: AnyNetwork, failure: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a network of anybody's may raise anything
+        name = f"'{model.spec.name}'" if isinstance(model.spec, OutsideSpec) else "the network"
+        raise RequestError(f"{name} on encoder '{model.spec.encoder}' {failure}: {reason(error)}") from error
 
 
 def _in_onnxruntime(path: Path, heads: tuple[int, ...]) -> Callable[[Tensor], Logits]:

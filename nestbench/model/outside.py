@@ -25,8 +25,13 @@ class Outside(nn.Module):
         The image is padded at its far ends to what the network can halve, by repeating its edge; the logits are cut.
         """
         size, step = image.shape[2:], self.multiple
-        padding = [side for extent in reversed(size) for side in (0, -extent % step)]
+        padding = [side for extent in reversed(size) for side in (0, _rest(extent, step))]
         logits: Tensor = self.inner(functional.pad(image, padding, mode="replicate"))
         for axis, extent in enumerate(size, start=2):
             logits = logits.narrow(axis, 0, extent)
         return {self.spec.depth: logits}
+
+
+def _rest(extent: int, step: int) -> int:
+    """What is missing to the next multiple; of positive numbers alone, which an exported network can work out."""
+    return (extent + step - 1) // step * step - extent
