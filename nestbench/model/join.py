@@ -1,20 +1,51 @@
-"""Joining feature maps along their channels, with gradients that are cheap to add up."""
+"""A block on joined feature maps: what training on them costs, in memory and time, is kept small."""
 
-from collections.abc import Sequence
-from typing import Any
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
-def join(parts: Sequence[Tensor]) -> Tensor:
-    """Concatenate feature maps (N, C, ...) along their channels."""
+def on_joined(block: Callable[[Tensor], Tensor], parts: Sequence[Tensor]) -> Tensor:
+    """Apply a block to feature maps (N, C, ...) that are concatenated along their channels.
+
+    For the way back the parts are kept, which others keep anyway, and not what they are together: in UNet++ that would
+    be nearly half of all that training holds.
+    """
     # A compiler plans its own memory.
-    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        parts = [_densely(part) for part in parts]
-    return torch.cat(list(parts), dim=1)
+    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return block(torch.cat(list(parts), dim=1))
+    parts = [_densely(part) for part in parts]
+    joined = torch.cat(parts, dim=1)
+    kept = _Parts(tuple(part.detach() for part in parts), tuple(part._version for part in parts))
+
+    itself = weakref.ref(joined)  # torch keeps the hooks, and what they hold, until the way back
+
+    def pack(saved: Tensor) -> "Tensor | _Parts":
+        return kept if saved is itself() else saved
+
+    with saved_tensors_hooks(pack, _unpack):
+        return block(joined)
+
+
+class _Parts(NamedTuple):
+    """Feature maps, and how often each had been written to when they were joined."""
+
+    values: tuple[Tensor, ...]
+    versions: tuple[int, ...]
+
+
+def _unpack(packed: "Tensor | _Parts") -> Tensor:
+    if isinstance(packed, Tensor):
+        return packed
+    if packed.versions != tuple(part._version for part in packed.values):
+        raise RuntimeError("a feature map was changed in place after it had been joined, so its gradients are lost")
+    return torch.cat(packed.values, dim=1)
 
 
 def _densely(part: Tensor) -> Tensor:
@@ -24,11 +55,11 @@ def _densely(part: Tensor) -> Tensor:
 
 
 class _Dense(torch.autograd.Function):
-    """The identity, whose gradient is a block of its own.
+    """The identity, whose gradient is a block of memory of its own.
 
     The gradient of a concatenation is one wide tensor, of which each part gets a slice. With the channels last, a slice
     is many short pieces, and what is read by several nodes, as nearly all is in UNet++, adds such slices up: several
-    times slower than blocks (``benchmarks/training.py`` shows the step with and without).
+    times slower than dense ones (``benchmarks/training.py`` shows a step with and without).
     """
 
     @staticmethod

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nestbench import plugins
 from nestbench.encoders.blocks import BLOCKS, CONVOLUTION, initialise
 from nestbench.errors import RequestError
-from nestbench.model.join import join
+from nestbench.model.join import on_joined
 from nestbench.model.spec import ModelSpec
 from nestbench.topology import Node
 
@@ -49,7 +49,7 @@ class Network(nn.Module):
             below, *left = self.spec.topology.parents(node)
             skips = [values[n] for n in left]
             raised = self.up[_key(node)](values[below], skips[0].shape[2:])
-            values[node] = self.nodes[_key(node)](join([raised, *skips]))
+            values[node] = on_joined(self.nodes[_key(node)], [raised, *skips])
         return {d: self.heads[str(d)](values[Node(0, d)]) for d in self.spec.topology.heads}
 
 
