@@ -25,6 +25,9 @@ Data = Annotated[
     typer.Option("--data", help="Where data lies.", show_default="$NESTBENCH_DATA, else ~/.cache/nestbench"),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Precision = Annotated[
+    str, typer.Option("--precision", help="auto, float32 or bfloat16; auto is what is fastest on this machine.")
+]
 Out = Annotated[Path | None, typer.Option("--out", help="The PDF.", show_default="reports/<name>.pdf")]
 
 
@@ -33,6 +36,7 @@ def run(
     file: StudyFile,
     workers: Annotated[int, typer.Option(help="Runs that are trained at once, each in a process.", min=1)] = 1,
     device: Device = "auto",
+    precision: Precision = "auto",
     data: Data = None,
     results: Results = Path("results"),
     out: Out = None,
@@ -40,7 +44,7 @@ def run(
     """Train what is not done yet, then build the report."""
     study = read(file)
     folder, pdf = results / study.name, report_path(out, study.name)  # said to be wrong hours before it is needed
-    board = _train(study, folder, workers, _checked(device), data)
+    board = _train(study, folder, workers, _checked(device), _known(precision), data)
     if board.done:
         _conclude(study, folder, pdf)
     for failed, reason in board.failed:
@@ -53,24 +57,18 @@ def run(
 def check(
     file: StudyFile,
     device: Device = "auto",
+    precision: Precision = "auto",
     data: Data = None,
     results: Results = Path("results"),
     as_json: AsJson = False,
 ) -> None:
-    """Say what the study would run: its data, the size of its networks, and about how long it takes."""
+    """Say what the study would run: its data, the size of its networks, how they are computed, and for how long."""
     study = read(file)
-    found = _look(study, results / study.name, _checked(device), data)
+    found = _look(study, results / study.name, _checked(device), _known(precision), data)
     if as_json:
         say_json({"study": study.name} | asdict(found))
-        return
-    facts = ("name", "cases", "subjects", "classes", "channels")
-    rows = [[*(in_words(d[key]) for key in facts), *map(str, d["counts"].values())] for d in found.datasets]
-    say_table(("data set", ">cases", ">subjects", "classes", ">channels", ">train", ">validation", ">test"), rows)
-    say_table(
-        ("data set", "encoder", "model", ">parameters", ">FLOPs"),
-        [(n["dataset"], n["encoder"], n["model"], f"{n['parameters']:,}", amount(n["flops"])) for n in found.networks],
-    )
-    typer.echo(f"{found.runs} runs, about {duration(found.seconds)} of training with one worker if none stops early")
+    else:
+        _say_check(found)
 
 
 @app.command()
@@ -111,14 +109,15 @@ def report_path(out: Path | None, name: str) -> Path:
     return pdf
 
 
-def _train(study: "Study", folder: Path, workers: int, device: str, data: Path | None) -> "Board":
+def _train(study: "Study", folder: Path, workers: int, device: str, precision: str, data: Path | None) -> "Board":
     from rich.console import Console
 
     from nestbench.cli.display import follow
     from nestbench.datasets.open import cache_root, data_root
     from nestbench.runner.study import run_study
 
-    events = run_study(study, folder, data=data_root(data), cache=cache_root(), workers=workers, device=device)
+    root, cache = data_root(data), cache_root()
+    events = run_study(study, folder, data=root, cache=cache, workers=workers, device=device, precision=precision)
     return follow(events, Console())
 
 
@@ -131,11 +130,29 @@ def _conclude(study: "Study", folder: Path, out: Path) -> None:
     typer.echo(f"report: {pdf}")
 
 
-def _look(study: "Study", folder: Path, device: str, data: Path | None) -> "Check":
+def _look(study: "Study", folder: Path, device: str, precision: str, data: Path | None) -> "Check":
     from nestbench.datasets.open import cache_root, data_root
     from nestbench.runner.check import check_study
 
-    return check_study(study, folder, data=data_root(data), cache=cache_root(), device=device)
+    root, cache = data_root(data), cache_root()
+    return check_study(study, folder, data=root, cache=cache, device=device, precision=precision)
+
+
+def _say_check(found: "Check") -> None:
+    facts = ("name", "cases", "subjects", "classes", "channels")
+    rows = [[*(in_words(d[key]) for key in facts), *map(str, d["counts"].values())] for d in found.datasets]
+    say_table(("data set", ">cases", ">subjects", "classes", ">channels", ">train", ">validation", ">test"), rows)
+    say_table(
+        ("data set", "encoder", "model", ">parameters", ">FLOPs"),
+        [(n["dataset"], n["encoder"], n["model"], f"{n['parameters']:,}", amount(n["flops"])) for n in found.networks],
+    )
+    say_table(
+        ("precision", "memory format", ">times as fast as plain float32"),
+        [(one.precision, one.memory_format, f"{one.ratio:.2f}") for one in found.measured],
+    )
+    plan = found.plan
+    typer.echo(f"plan: {plan.precision}, {plan.memory_format}, device {plan.device}, threads {plan.threads}")
+    typer.echo(f"{found.runs} runs, about {duration(found.seconds)} of training with one worker if none stops early")
 
 
 def _checked(device: str) -> str:
@@ -144,6 +161,14 @@ def _checked(device: str) -> str:
     if device not in DEVICES:
         raise unknown("device", device, DEVICES)
     return device
+
+
+def _known(precision: str) -> str:
+    from nestbench.machine.choose import PRECISIONS
+
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
+    return precision
 
 
 def _as_data(row: "RunStatus") -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 from nestbench import plugins
 from nestbench.datasets.prepared import describe
 from nestbench.machine import Plan
+from nestbench.machine.calibrate import Measured, calibrate
 from nestbench.model import Spec, construct
 from nestbench.model.size import network_size
 from nestbench.results.owner import refuse_changed
@@ -34,22 +35,29 @@ class Check:
     runs: int
     seconds: float
     """About what training takes with one worker if no run stops early; evaluation and start-up are not counted."""
+    plan: Plan
+    """How every network is computed."""
+    measured: tuple[Measured, ...]
+    """What the plan is chosen by: how fast a training step is here in each precision and memory format."""
 
 
-def check_study(study: Study, folder: Path, *, data: Path, cache: Path, device: str = "auto") -> Check:
+def check_study(
+    study: Study, folder: Path, *, data: Path, cache: Path, device: str = "auto", precision: str = "auto"
+) -> Check:
     """Look up every name, prepare the data, build each network, and time a few training steps of each.
 
     Raises RequestError for all that would stop ``run_study`` with the same ``folder`` before its first run.
     """
     check_names(study, data)
     refuse_changed(study, folder)
-    plan = settle_plan(folder, device, workers=1)
+    plan = settle_plan(folder, device, 1, precision, cache)
     ready = answer_of(ready_data(study, data, cache))
     find_done(study, folder, lambda run: make_job(ready, plan, folder, run))
     networks = [_network(cell, ready[cell.dataset.title], study, plan) for cell in study.cells()]
     runs = study.seeds + (study.search.trials if study.search else 0)
     seconds = sum(row["epoch_seconds"] for row in networks) * max(choices(study, "epochs")) * runs
-    return Check([_described(one) for one in ready.values()], networks, len(networks) * runs, seconds)
+    measured = calibrate(plan.device, plan.threads, cache)
+    return Check([_described(one) for one in ready.values()], networks, len(networks) * runs, seconds, plan, measured)
 
 
 def _described(ready: Ready) -> dict[str, Any]:

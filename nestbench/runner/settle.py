@@ -13,6 +13,7 @@ from nestbench import plugins
 from nestbench.datasets.open import open_dataset
 from nestbench.errors import RequestError
 from nestbench.machine import Plan, choose_plan
+from nestbench.machine.device import find_device
 from nestbench.model import construct
 from nestbench.model.size import check_training
 from nestbench.results.atomic import writable, write_json, write_text
@@ -40,20 +41,24 @@ def check_names(study: Study, root: Path) -> None:
             construct(network_spec(cell, opened[cell.dataset.title]), cell.pretrained)
 
 
-def settle_plan(folder: Path, device: str, workers: int) -> Plan:
-    """The plan that the study began with, threads included, or else the one that suits this machine.
+def settle_plan(folder: Path, device: str, workers: int, precision: str = "auto", cache: Path | None = None) -> Plan:
+    """The plan that the study began with, threads included, or else the one that ``choose_plan`` chooses here.
 
     The number of threads changes the last digits of a sum, so a study keeps the one that it began with.
-    Raises RequestError where the study began on another device than is asked for or is here.
+    Raises RequestError where the study began on another device, or in another precision, than is asked for or is here.
     """
     path = folder / "plan.json"
     if not path.exists():
-        return choose_plan(device, workers)
+        return choose_plan(device, workers, precision, cache)
     with naming(path):
         kept = Plan(**read_json(path))
     if device not in ("auto", kept.device):
         raise RequestError(f"the study in '{folder}' began on device '{kept.device}': '{device}' cannot go on with it")
-    choose_plan(kept.device)
+    if precision not in ("auto", kept.precision):
+        raise RequestError(
+            f"the study in '{folder}' began in precision '{kept.precision}': '{precision}' cannot go on with it"
+        )
+    find_device(kept.device)
     return kept
 
 

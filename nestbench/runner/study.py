@@ -22,7 +22,14 @@ Queues = dict[Cell, CellQueue]
 
 
 def run_study(
-    study: Study, folder: Path, *, data: Path, cache: Path, workers: int = 1, device: str = "auto"
+    study: Study,
+    folder: Path,
+    *,
+    data: Path,
+    cache: Path,
+    workers: int = 1,
+    device: str = "auto",
+    precision: str = "auto",
 ) -> Iterator[Event]:
     """Run what is not done yet of a study into ``folder``, with so many worker processes.
 
@@ -32,13 +39,15 @@ def run_study(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_names(study, data)
     with alone(folder):
-        yield from _run(study, folder, data, cache, workers, device)
+        yield from _run(study, folder, data, cache, workers, device, precision)
 
 
-def _run(study: Study, folder: Path, data: Path, cache: Path, workers: int, device: str) -> Iterator[Event]:
+def _run(
+    study: Study, folder: Path, data: Path, cache: Path, workers: int, device: str, precision: str
+) -> Iterator[Event]:
     """Check everything first, then write: a request that is refused leaves the results as they were."""
     refuse_changed(study, folder)
-    plan = settle_plan(folder, device, workers)
+    plan = settle_plan(folder, device, workers, precision, cache)
     ready = yield from ready_data(study, data, cache)
     job = partial(make_job, ready, plan, folder)
     found = find_done(study, folder, job)

@@ -1,11 +1,15 @@
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nestbench.cli import answer
+from nestbench.machine import choose_plan, cores
+from nestbench.machine.measure import WAYS
+from nestbench.results.atomic import write_json
 from nestbench.results.records import Result, run_folder, write_failure, write_result
 from nestbench.runner.events import Event, Failed, Finished, Planned, Started
 from nestbench.study.schema import Run
@@ -41,9 +45,11 @@ def test_a_study_that_went_well_ends_with_its_table_and_its_report(
 ) -> None:
     write_result(run_folder(Path("results/small"), runs[0]), result(0.712))
     asked["events"] = [Planned(tuple(runs), (), 0), Finished(runs[0], result(0.712))]
-    assert answer(["study", "run", str(study_file), "--workers", "2", "--device", "cpu", "--data", "there"]) == 0
+    options = ["--workers", "2", "--device", "cpu", "--precision", "float32", "--data", "there"]
+    assert answer(["study", "run", str(study_file), *options]) == 0
     assert asked["run"]["folder"] == Path("results/small")
     assert (asked["run"]["workers"], asked["run"]["device"], asked["run"]["data"]) == (2, "cpu", Path("there"))
+    assert asked["run"]["precision"] == "float32"
     assert asked["report"] == (Path("results/small"), Path("reports/small.pdf"))
     said = capsys.readouterr().out.splitlines()
     assert "71.2" in next(line for line in said if "12,345" in line)
@@ -131,9 +137,14 @@ def test_check_says_what_would_be_run(
     assert content["runs"] == 4
     assert [n["model"] for n in content["networks"]] == ["unet", "unet++ds"]
     assert content["datasets"][0]["cases"] == 40
-    assert answer(command) == 0
+    assert content["plan"] == asdict(choose_plan("cpu"))
+    assert {one["precision"]: one["ratio"] for one in content["measured"]} == {"float32": 1.0, "bfloat16": 1.0}
+    assert answer([*command, "--precision", "bfloat16"]) == 0
     said = capsys.readouterr().out
     assert "4 runs, about" in said
+    assert f"plan: bfloat16, contiguous, device cpu, threads {cores()}\n" in said
+    ratios = [line.split() for line in said.splitlines() if line.split()[:1] in (["float32"], ["bfloat16"])]
+    assert ratios == [[*way, "1.00"] for way in WAYS]
     assert not (tmp_path / "results").exists()
 
 
@@ -159,9 +170,23 @@ def test_a_wrong_study_file_is_refused_in_one_sentence(
     assert said.out == ""
 
 
-def test_an_unknown_device_is_refused(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_device_or_precision_is_refused(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(["study", "run", str(study_file), "--device", "cude"]) == 2
     assert "did you mean 'cuda'?" in capsys.readouterr().err
+    for command in ("run", "check"):
+        assert answer(["study", command, str(study_file), "--precision", "bfloat"]) == 2
+        assert "unknown precision 'bfloat'; did you mean 'bfloat16'?" in capsys.readouterr().err
+
+
+def test_check_refuses_another_precision_than_the_study_began_in(
+    study_file: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    write_json(tmp_path / "small" / "plan.json", asdict(choose_plan("cpu")))
+    command = ["study", "check", str(study_file), "--precision", "bfloat16", "--results", str(tmp_path)]
+    assert answer(command) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "began in precision 'float32': 'bfloat16' cannot go on with it" in said
 
 
 @pytest.mark.parametrize("command", [["study", "status"], ["report", "build"]])

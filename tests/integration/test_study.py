@@ -23,7 +23,6 @@ seeds: 2
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    monkeypatch.setenv("NESTBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NESTBENCH_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(STUDY)

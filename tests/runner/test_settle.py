@@ -106,7 +106,23 @@ def test_a_damaged_plan_is_named(tmp_path):
         settle_plan(tmp_path, "auto", workers=1)
 
 
-def test_a_study_that_began_on_another_device_is_refused(tmp_path):
-    write_settled(study(), choose_plan("cpu"), tmp_path)
+def test_a_study_that_began_on_another_device_or_in_another_precision_is_refused(tmp_path):
+    write_settled(study(), choose_plan("cpu", precision="float32"), tmp_path)
     with pytest.raises(RequestError, match="began on device 'cpu': 'cuda' cannot go on"):
         settle_plan(tmp_path, "cuda", workers=1)
+    with pytest.raises(RequestError, match="began in precision 'float32': 'bfloat16' cannot go on"):
+        settle_plan(tmp_path, "cpu", 1, "bfloat16")
+    assert settle_plan(tmp_path, "cpu", 1, "float32") == settle_plan(tmp_path, "auto", 1)
+
+
+def test_a_study_that_began_is_not_calibrated_for_again(tmp_path, monkeypatch):
+    write_settled(study(), choose_plan("cpu"), tmp_path)
+    monkeypatch.delattr("nestbench.machine.calibrate.time_ways")
+    assert settle_plan(tmp_path, "auto", 1, "auto", tmp_path / "cache") == choose_plan("cpu")
+
+
+def test_a_study_that_begins_is_calibrated_for_once_and_keeps_the_record_in_the_cache(tmp_path, monkeypatch):
+    plan = settle_plan(tmp_path / "results", "cpu", 1, "auto", tmp_path / "cache")
+    monkeypatch.delattr("nestbench.machine.calibrate.time_ways")
+    assert settle_plan(tmp_path / "results", "cpu", 1, "auto", tmp_path / "cache") == plan
+    assert not (tmp_path / "results").exists()
