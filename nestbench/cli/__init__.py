@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from nestbench import __version__
-from nestbench.cli import dataset, encoder, model, predict, report, study
+from nestbench.cli import dataset, encoder, model, predict, report, speed, study
 from nestbench.errors import NestbenchError, RunError
 
 WELL, SOME_FAILED, WRONG_REQUEST, STOPPED = 0, 1, 2, 130
@@ -26,6 +26,7 @@ app = typer.Typer(
 for group in (study, report, model, encoder, dataset):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2], no_args_is_help=True)
 app.command()(predict.predict)
+app.command()(speed.speed)
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def answer(arguments: list[str]) -> int:
         if sentence:  # a group without a command has shown its help, which says enough
             _say(f"error: {sentence}")
     if code == STOPPED:
-        _say("stopped: what is finished is kept, and the same command goes on from there")
+        _say("stopped: a study's finished runs are kept, and the same command goes on from there")
     return code or WELL
 
 

@@ -27,6 +27,7 @@ Window = Annotated[
     int | None,
     typer.Option("--window", metavar="PX", help="Longer sides go in windows.", show_default="1024, in 3D 128"),
 ]
+Kind = Annotated[str, typer.Option("--engine", metavar="torch|openvino", help="torch, or openvino on the CPU.")]
 
 
 def predict(
@@ -35,6 +36,7 @@ def predict(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of the masks.")],
     depth: Depth = None,
     device: Device = "auto",
+    engine: Kind = "torch",
     size: Size = None,
     window: Window = None,
     overlap: Annotated[float, typer.Option("--overlap", metavar="F", help="Share of a window that two share.")] = 0.5,
@@ -46,20 +48,22 @@ def predict(
     A mask holds the index of each pixel's class. An image that is damaged, or does not fit, does not stop the others.
     """
     wanted = _pixels(size)
-    from nestbench.machine import choose_plan
+    from nestbench.datasets.open import cache_root
+    from nestbench.engine import make_engine, plan_for
     from nestbench.predict.batch import predict_files
     from nestbench.predict.masks import check_options
     from nestbench.predict.tasks import check_tasks, find_images, plan_tasks
     from nestbench.results.atomic import writable
 
-    plan, tasks = choose_plan(device), plan_tasks(find_images(images), out, probabilities)
+    plan, tasks = plan_for(engine, device, cache_root()), plan_tasks(find_images(images), out, probabilities)
     model, about = _opened(weights, depth)
     taken = about.size if size is None else wanted
     check_options(model.spec, taken, window, overlap)
     check_tasks(tasks, model.spec)
     writable(out)
     plan.enter()
-    done = _follow(predict_files(model, tasks, plan, taken, window, overlap), len(tasks), quiet=as_json)
+    ready = make_engine(model, plan, engine)
+    done = _follow(predict_files(ready, tasks, taken, window, overlap), len(tasks), quiet=as_json)
     facts = {"weights": str(weights), "output": model.spec.outputs[-1], "size": taken, "classes": list(about.classes)}
     if as_json:
         say_json(facts | {"images": [_as_data(one) for one in done]})

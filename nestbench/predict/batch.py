@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nestbench.engine import Engine
 from nestbench.errors import RequestError
-from nestbench.machine import Plan
-from nestbench.model import AnyNetwork
 from nestbench.predict.images import read, write_mask, write_probabilities
 from nestbench.predict.masks import decided, predict_probabilities
 from nestbench.predict.tasks import Task, misfit
@@ -26,34 +25,27 @@ class Done:
 
 
 def predict_files(
-    model: AnyNetwork,
+    engine: Engine,
     tasks: Iterable[Task],
-    plan: Plan,
     size: int | None = None,
     window: int | None = None,
     overlap: float = OVERLAP,
 ) -> Iterator[Done]:
-    """Predict each image and write its files; the network is moved to where the plan says, and to float32.
-
-    The options are those of ``predict_probabilities``.
-    """
-    plan.place(model.float())
+    """Predict each image and write its files, with the options of ``predict_probabilities``."""
     for task in tasks:
         try:
-            pixels = _predict(model, task, plan, size, window, overlap)
+            pixels = _predict(engine, task, size, window, overlap)
         except Exception as error:  # a decoder and an encoder of anybody's may raise anything
             yield Done(task, reason=_reason(task, error))
         else:
             yield Done(task, pixels)
 
 
-def _predict(
-    model: AnyNetwork, task: Task, plan: Plan, size: int | None, window: int | None, overlap: float
-) -> tuple[int, ...]:
-    if reason := misfit(task.source, model.spec):
+def _predict(engine: Engine, task: Task, size: int | None, window: int | None, overlap: float) -> tuple[int, ...]:
+    if reason := misfit(task.source, engine.spec):
         raise RequestError(reason)
-    image = read(task.source, model.spec.in_channels)
-    probability = predict_probabilities(model, image, size, window, overlap, plan)
+    image = read(task.source, engine.spec.in_channels)
+    probability = predict_probabilities(engine, image, size, window, overlap)
     mask = decided(probability)
     if task.probabilities is not None:
         write_probabilities(probability, task.probabilities, task.source)

@@ -9,9 +9,9 @@ from torch.nn import functional
 from nestbench.datasets.arrays import resized_image
 from nestbench.datasets.contract import Pixels
 from nestbench.datasets.feed import standardise
+from nestbench.engine import Engine, as_it_is
 from nestbench.errors import RequestError
 from nestbench.evaluate import outputs
-from nestbench.machine import Plan
 from nestbench.metrics import decide
 from nestbench.model import AnyNetwork, Spec
 from nestbench.predict.windows import MOST_OVERLAP, OVERLAP, windows
@@ -25,47 +25,44 @@ _AT_ONCE = 2**20
 
 
 def predict_mask(
-    model: AnyNetwork,
+    network: AnyNetwork | Engine,
     pixels: Pixels,
     size: int | None = None,
     window: int | None = None,
     overlap: float = OVERLAP,
-    plan: Plan | None = None,
 ) -> NDArray[np.uint8]:
     """Class index of each pixel, of the image's own size: (H, W), or (D, H, W).
 
     As ``predict_probabilities``, by its rules.
     """
-    return decided(predict_probabilities(model, pixels, size, window, overlap, plan))
+    return decided(predict_probabilities(network, pixels, size, window, overlap))
 
 
 @torch.no_grad()
 def predict_probabilities(
-    model: AnyNetwork,
+    network: AnyNetwork | Engine,
     pixels: Pixels,
     size: int | None = None,
     window: int | None = None,
     overlap: float = OVERLAP,
-    plan: Plan | None = None,
 ) -> NDArray[np.float32]:
     """Probabilities (K, H, W), or (K, D, H, W), by the network's ensemble, or by its head where it has one.
 
     ``pixels`` are uint8 (H, W, C), or (D, H, W, C) for a volume, which a 2D network takes slice by slice. ``size`` is
     the side that training resized images to, None takes the pixels as they are. Sides longer than ``window`` are
-    taken in windows that share ``overlap`` of their length. The network runs on the device and in the type of its
-    weights; a ``plan`` may add bfloat16 and its memory format. The network is left in evaluation mode.
+    taken in windows that share ``overlap`` of their length. A network runs on the device and in the type of its
+    weights, and is left in evaluation mode; an engine runs by its plan.
 
     Raises RequestError for an image of the wrong dimensions or channels, and a window that the network cannot take.
     """
-    spec = model.spec
+    engine = network if isinstance(network, Engine) else as_it_is(network)
+    spec = engine.spec
     check_options(spec, size, window, overlap)
     _check_image(spec, pixels)
-    model.eval()
-    plan = plan or Plan(next(model.parameters()).device.type, "float32", "contiguous", 1)
     images = pixels[None] if pixels.ndim == spec.dims + 1 else pixels
     step = max(1, _AT_ONCE // (size**spec.dims if size else images[0, ..., 0].size))
     parts = [
-        _probabilities(model, images[start : start + step], size, window or WINDOW[spec.dims], overlap, plan)
+        _probabilities(engine, images[start : start + step], size, window or WINDOW[spec.dims], overlap)
         for start in range(0, len(images), step)
     ]
     every = torch.cat(parts)
@@ -104,28 +101,23 @@ def _check_image(spec: Spec, pixels: Pixels) -> None:
         raise RequestError(f"the image has {pixels.shape[-1]} channels, and the network takes {spec.in_channels}")
 
 
-def _probabilities(
-    model: AnyNetwork, images: Pixels, size: int | None, window: int, overlap: float, plan: Plan
-) -> Tensor:
+def _probabilities(engine: Engine, images: Pixels, size: int | None, window: int, overlap: float) -> Tensor:
     """Probabilities (N, K, *space) on the CPU for images (N, *space, C)."""
     own = images.shape[1:-1]
     taken = images if size is None else np.stack([_shrunk(image, size) for image in images])
-    weights = next(model.parameters())
-    values = torch.from_numpy(np.array(np.moveaxis(taken, -1, 1), order="C")).to(weights.device)
+    values = torch.from_numpy(np.array(np.moveaxis(taken, -1, 1), order="C")).to(engine.device)
     # A volume's planes laid out as rows: the mean is over all its voxels.
-    values = standardise(values.flatten(3)).view(values.shape).to(weights.dtype)
-    found = _blended(model, _padded(values, 2**model.spec.depth), window, overlap, plan)
+    values = standardise(values.flatten(3)).view(values.shape)
+    found = _blended(engine, _padded(values, 2**engine.spec.depth), window, overlap)
     found = found[(slice(None), slice(None), *map(slice, taken.shape[1:-1]))]
     return found if size is None else _restored(found, own)
 
 
-def _blended(model: AnyNetwork, images: Tensor, window: int, overlap: float, plan: Plan) -> Tensor:
+def _blended(engine: Engine, images: Tensor, window: int, overlap: float) -> Tensor:
     """Probabilities (N, K, *space) on the CPU: those of all windows, each with its weights."""
     total = None
     for place, weights in windows(tuple(images.shape[2:]), window, overlap):
-        with plan.autocast():
-            logits = model(plan.arrange(images[place]))
-        primary = outputs(logits)[model.spec.outputs[-1]].cpu()
+        primary = outputs(engine.logits(images[place]))[engine.spec.outputs[-1]].cpu()
         if total is None:
             total = primary.new_zeros(*primary.shape[:2], *images.shape[2:])
         total[place] += primary * weights

@@ -18,6 +18,7 @@ COMMANDS = [
     ["study", "status"],
     ["report"],
     ["report", "build"],
+    ["speed"],
     ["model"],
     ["model", "list"],
     ["model", "show"],

@@ -52,6 +52,14 @@ def test_the_options_are_those_of_the_function(here: Path, capsys: pytest.Captur
     assert (np.asarray(Image.open("out/a.png")) == expected).mean() > 0.9
 
 
+def test_the_other_engine_predicts_the_same(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("openvino", reason="the extra 'openvino' is not installed")
+    for engine in ("torch", "openvino"):
+        predicted(capsys, "w", "in/a.png", "--out", engine, "--depth", "1", "--engine", engine, "--probabilities")
+    ours, theirs = (np.load(f"{engine}/a.npy") for engine in ("torch", "openvino"))
+    np.testing.assert_allclose(theirs, ours, atol=0.02)  # the machine's plan may compute in bfloat16
+
+
 def test_a_network_of_volumes_takes_them_whole(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "by L2, as they are" in predicted(capsys, "w3", "in/*.nii.gz", "--out", "out", "--probabilities")
     probability, mask = np.load("out/c.npy"), np.asarray(nibabel.load("out/c.nii.gz").dataobj)

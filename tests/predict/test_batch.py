@@ -3,6 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nestbench.engine import make_engine
 from nestbench.machine import Plan
 from nestbench.model import build
 from nestbench.predict import predict_mask
@@ -30,7 +31,7 @@ def tasks(tmp_path):
 
 
 def test_a_damaged_image_does_not_stop_the_others(model, tasks):
-    done = list(predict_files(model, tasks, PLAN))
+    done = list(predict_files(make_engine(model, PLAN), tasks))
     assert [bool(one.reason) for one in done] == [False, True, False]
     assert "b.png" in done[1].reason
     assert "\n" not in done[1].reason
@@ -43,7 +44,7 @@ def test_a_damaged_image_does_not_stop_the_others(model, tasks):
 
 def test_an_image_that_does_not_fit_does_not_stop_the_others(model, tasks):
     Image.fromarray(np.zeros((20, 24, 3), np.uint8)).save(tasks[1].source)
-    done = list(predict_files(model, tasks, PLAN))
+    done = list(predict_files(make_engine(model, PLAN), tasks))
     assert [bool(one.reason) for one in done] == [False, True, False]
     assert done[1].reason == f"'{tasks[1].source}' has 3 channels, and the network takes 1 channel"
     assert not any(path.exists() for path in tasks[1].outputs)
@@ -52,12 +53,12 @@ def test_an_image_that_does_not_fit_does_not_stop_the_others(model, tasks):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_network_of_another_type_follows_the_plan(model, tasks, dtype, precision):
-    done = list(predict_files(model.to(dtype), tasks[:1], Plan("cpu", precision, "contiguous", 1)))
+    done = list(predict_files(make_engine(model.to(dtype), Plan("cpu", precision, "contiguous", 1)), tasks[:1]))
     assert [one.reason for one in done] == [""]
 
 
 def test_probabilities_are_those_of_the_mask(model, tasks):
-    done = next(iter(predict_files(model, tasks, PLAN, size=16)))
+    done = next(iter(predict_files(make_engine(model, PLAN), tasks, size=16)))
     probability = np.load(done.task.probabilities)
     np.testing.assert_array_equal(probability[1] >= 0.5, np.asarray(Image.open(done.task.mask)) == 1)
 
@@ -67,12 +68,12 @@ def test_whatever_a_network_raises_is_told_with_the_name_of_the_image(model, tas
         raise IndexError("no such feature")
 
     model.encoder.forward = fail
-    for one in predict_files(model, tasks, PLAN):
+    for one in predict_files(make_engine(model, PLAN), tasks):
         assert f"'{one.task.source}'" in one.reason
         assert ("damaged" in one.reason) == (one.task.source.name == "b.png")
 
 
 def test_a_folder_that_takes_no_files_is_told_with_the_name_of_the_image(model, tasks, tmp_path):
     (tmp_path / "out").write_text("a file")
-    done = list(predict_files(model, tasks, PLAN))
+    done = list(predict_files(make_engine(model, PLAN), tasks))
     assert all(one.task.source.name in one.reason for one in done)

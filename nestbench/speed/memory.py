@@ -1,0 +1,85 @@
+"""Memory of a network while it answers, in a process that holds nothing else."""
+
+import ctypes
+import gc
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+
+import torch
+
+from nestbench.engine import Engine, make_engine
+from nestbench.machine import Plan
+from nestbench.model import Spec, construct
+from nestbench.model.build import specify
+from nestbench.speed.rounds import network_pass
+
+PASSES = 3
+LEAST = 16
+"""Pixels a side of the image of the network that goes before."""
+
+_SYSTEM = Path("/proc/self")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes at the peak: resident memory on a CPU, what torch's allocator gave out on a GPU."""
+
+    network: int
+    """Weights, and what passes took, above what a network of one channel takes."""
+    process: int
+    """All that the process held."""
+
+
+def peak_memory(spec: Spec, size: int, batch: int, plan: Plan, kind: str) -> Memory:
+    """Make a network ready in a fresh process, run it a few times, and say what it held meanwhile."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_measured, spec, size, batch, plan, kind).result()
+
+
+def _measured(spec: Spec, size: int, batch: int, plan: Plan, kind: str) -> Memory:
+    plan.enter()
+    # What is loaded with the first network, whichever it is, is not the network's own.
+    with torch.device("meta"):
+        construct(spec)
+    _run(make_engine(construct(specify("unet:1", "plain:1")), plan, kind), LEAST, 1, plan)
+    begin_anew(plan.device)
+    before = held(plan.device)
+    engine = make_engine(construct(spec), plan, kind)
+    begin_anew(plan.device)
+    _run(engine, size, batch, plan)
+    after = held(plan.device)
+    return Memory(after - before, after)
+
+
+def _run(engine: Engine, size: int, batch: int, plan: Plan) -> None:
+    work = network_pass(engine, size, batch, plan)
+    for _ in range(PASSES):
+        work()
+
+
+def begin_anew(device: str) -> None:
+    """Forget the peak so far; on Linux freed memory goes back to the system first, elsewhere a CPU's peak stays."""
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return
+    with suppress(OSError, AttributeError):  # musl has no malloc_trim
+        ctypes.CDLL(None).malloc_trim(0)
+    with suppress(OSError):
+        (_SYSTEM / "clear_refs").write_text("5")
+
+
+def held(device: str) -> int:
+    """Bytes at the peak of this process since it began anew."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    if _SYSTEM.exists():  # Linux's getrusage also counts the process that started this one
+        line = next(line for line in (_SYSTEM / "status").read_text().splitlines() if line.startswith("VmHWM"))
+        return 1024 * int(line.split()[1])
+    peak = getrusage(RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
