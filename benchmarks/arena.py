@@ -1,0 +1,74 @@
+"""Contestants that take turns, each in a process of its own: what one does to its process is not done to the others."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+
+from nestbench.speed.memory import held
+from nestbench.speed.pace import Ratio, ratios
+from nestbench.speed.rounds import Pass, Seconds, take_turns, warm_up
+
+Maker = Callable[[], Pass]
+"""Makes a contestant ready in its process. A pass returns when its work is done."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """The far end of a process."""
+
+    line: Connection
+
+    def work(self) -> object:
+        """What one pass there returned."""
+        self.line.send("work")
+        return self.line.recv()
+
+    def memory(self) -> int:
+        """Bytes that making it ready, and its passes so far, added at the peak."""
+        self.line.send("memory")
+        return int(self.line.recv())
+
+
+@contextmanager
+def arena(makers: dict[str, Maker], device: str = "cpu") -> Iterator[dict[str, Contestant]]:
+    """Start a process for each maker, one after the other, and end them all."""
+    context, started, processes = get_context("spawn"), {}, []
+    try:
+        for name, maker in makers.items():
+            near, far = context.Pipe()
+            processes.append(context.Process(target=_serve, args=(far, maker, device), daemon=True))
+            processes[-1].start()
+            near.recv()
+            started[name] = Contestant(near)
+        yield started
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def compete(contestants: dict[str, Contestant], rounds: int) -> Seconds:
+    """Seconds of each contestant's passes in interleaved rounds, after a warm-up until they are steady."""
+    passes = [one.work for one in contestants.values()]
+    warm_up(passes, lambda: None)
+    return take_turns(passes, rounds, lambda _: None)
+
+
+def speedups(taken: Seconds, reference: int = 0) -> list[Ratio]:
+    """How many times faster than the reference each is, by medians, with 95 % intervals."""
+    return [Ratio(1 / r.value, 1 / r.high, 1 / r.low) for r in ratios(taken, reference)]
+
+
+def in_words(ratio: Ratio) -> str:
+    """``2.13x (2.08 to 2.19)``."""
+    return f"{ratio.value:5.2f}x ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
+def _serve(line: Connection, maker: Maker, device: str) -> None:
+    before = held(device)
+    work = maker()
+    line.send("ready")
+    while True:
+        line.send(work() if line.recv() == "work" else held(device) - before)

@@ -1,0 +1,120 @@
+"""Who is sooner at a validation IoU: UNet++ by our training step, or segmentation-models-pytorch's plain loop?
+
+    python benchmarks/race.py --data DIR [--epochs 10] [--seeds 3] [--threads 0]
+
+Both train on the same nuclei, in the same order, augmented alike, with the same loss, learning rate and batch, at equal
+work; each in a process of its own, an epoch in turns. Only training is timed, not the validation after each epoch. The
+goal is the best validation IoU that both reach; the time to it is that of the epochs up to the first at or above it.
+"""
+
+import time
+from argparse import Namespace
+from functools import partial
+from typing import cast
+
+import numpy as np
+import torch
+from arena import arena
+from contestants import options, ours, smp_plain
+from torch import nn
+
+from nestbench.datasets.feed import Feed, batches, feed, training_batches
+from nestbench.datasets.open import cache_root, data_root
+from nestbench.datasets.prepared import prepare
+from nestbench.datasets.splits import split_cases
+from nestbench.evaluate import BATCH, mean_iou
+from nestbench.losses import bce_dice
+from nestbench.machine import Plan, cores, device_name
+from nestbench.metrics import probabilities
+from nestbench.model import construct
+from nestbench.speed.rounds import Pass
+from nestbench.study.schema import DatasetSpec
+from nestbench.train import training_step
+
+LEARNING_RATE = 2e-3
+
+
+def sides(asked: Namespace) -> tuple[Feed, Feed]:
+    """Training and validation."""
+    spec = DatasetSpec(name="nuclei", size=asked.size)
+    prepared = prepare(spec, data_root(asked.data), cache_root())
+    split = split_cases(prepared.cases, spec.split)
+    return feed(prepared, split.train, "cpu"), feed(prepared, split.validation, "cpu")
+
+
+def validated(model: nn.Module, data: Feed, plan: Plan) -> float:
+    """Mean IoU over the validation cases."""
+    model.eval()
+    found = []
+    with torch.no_grad():
+        for images, masks in batches(data, BATCH):
+            with plan.autocast():
+                logits = model(plan.arrange(images))
+            logits = logits if isinstance(logits, torch.Tensor) else next(iter(logits.values()))
+            found.append(mean_iou(probabilities(logits.float()), masks))
+    model.train()
+    return float(torch.cat(found).mean())
+
+
+def racer(asked: Namespace, plain: bool, seed: int) -> Pass:
+    """A pass is one epoch; it returns the seconds of its training and the validation IoU after it."""
+    torch.manual_seed(seed)
+    plan = Plan("cpu", *(("float32", "contiguous") if plain else ("bfloat16", "channels-last")), asked.threads)
+    if plain:
+        torch.set_num_threads(asked.threads)
+        model: nn.Module = smp_plain(asked.depth)
+        optimiser: torch.optim.Optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+    else:
+        plan.enter()
+        model = plan.place(construct(ours(asked.depth, equal=True)))
+        optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.0, fused=True)
+    training, validation = sides(asked)
+    epoch = iter(range(asked.epochs))
+    model.train()
+
+    def work() -> tuple[float, float]:
+        index, start = next(epoch), time.perf_counter()
+        for images, masks in training_batches(training, asked.batch, seed, index, augmented=True):
+            if plain:
+                loss = bce_dice(model(images), masks)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+            else:
+                training_step(model, images, masks, bce_dice, plan, optimiser)
+        return time.perf_counter() - start, validated(model, validation, plan)
+
+    return work
+
+
+def sooner(seconds: np.ndarray, ious: np.ndarray) -> tuple[float, float]:
+    """The goal, and how many times sooner the second is at it, from (epochs, 2) of both."""
+    goal = float(ious.max(axis=0).min())
+    needed = [seconds[: int(np.argmax(ious[:, i] >= goal)) + 1, i].sum() for i in range(2)]
+    return goal, float(needed[0] / needed[1])
+
+
+def main() -> None:
+    asked = options(__doc__, epochs=10, seeds=3).parse_args()
+    asked.threads = asked.threads or cores()
+    print(f"{device_name('cpu')}, {asked.threads} threads, torch {torch.__version__}, batch {asked.batch}, ", end="")
+    print(f"{asked.epochs} epochs; validation IoU by epoch, and seconds of training")
+    ratios = []
+    for seed in range(asked.seeds):
+        makers = {"smp, plain loop": partial(racer, asked, True, seed), "unet++": partial(racer, asked, False, seed)}
+        with arena(makers) as racers:
+            rows = [[cast(tuple[float, float], one.work()) for one in racers.values()] for _ in range(asked.epochs)]
+        found = np.array(rows)
+        for column, name in enumerate(makers):
+            ious = " ".join(f"{100 * iou:.1f}" for iou in found[:, column, 1])
+            print(f"seed {seed}, {name:16} {ious}   {found[:, column, 0].sum():.0f} s", flush=True)
+        goal, ratio = sooner(found[..., 0], found[..., 1])
+        print(f"seed {seed}: both reach {100 * goal:.1f}; unet++ does {ratio:.2f} times sooner", flush=True)
+        ratios.append(ratio)
+    print(
+        f"median of {asked.seeds} seeds: {np.median(ratios):.2f} times sooner ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+if __name__ == "__main__":
+    main()
