@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from nestbench.datasets.contract import About, Case, Labels, Sample
 from nestbench.datasets.listing import files, folders, stamps
-from nestbench.datasets.pictures import naming, read_image, size_of
+from nestbench.datasets.pictures import naming, opened, read_image, size_of
 from nestbench.errors import RequestError
 from nestbench.study.schema import Frozen
 from nestbench.study.sentences import checked
@@ -91,7 +90,7 @@ class Nuclei:
 
 def _mark(instances: Labels, number: int, file: Path) -> None:
     """Write the nucleus of one mask file into ``instances``, in its bounding box only: most files are nearly empty."""
-    with naming(file), Image.open(file) as picture:
+    with naming(file), opened(file) as picture:
         mask = picture.convert("L")
     if mask.size != instances.shape[::-1]:
         raise RequestError(f"mask '{file}' is {mask.width} x {mask.height} pixels, its image {size_of(instances)}")

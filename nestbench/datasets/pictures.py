@@ -4,10 +4,10 @@ Pillow reads what it can hold exactly; tifffile reads the TIFFs that it cannot (
 """
 
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ LOW, HIGH = 0.5, 99.5
 """Percentiles of an image of more than 8 bits that become 0 and 255."""
 
 MOST_PIXELS = 2**30
-"""Pixels of the largest image that is read, 32,768 x 32,768: 3 GiB in colour, however small its file may be."""
+"""Pixels of the largest image or volume that is read, 32,768 x 32,768: 3 GiB in colour, however small its file is."""
 
 _TIFF = (".tif", ".tiff")
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L")
@@ -32,13 +32,12 @@ _EXACT = ("L", "RGB", "P", *_DEEP)
 _LOSSY = ("JPEG", "MPO")
 _PHOTOMETRIC = 262
 _BITS_PER_SAMPLE = 258
+_LOCK = Lock()
+_FOUND: list[int | None] = []
+"""Pillow's limit as it was found, below a tile of a slide: once for each picture that we have open."""
 
 # A damaged file is reported once, in our own sentence.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-
-# Pillow guards against small files that would fill the memory, but begins to below a tile of a slide.
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS
-warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 def read_image(path: Path, channels: int) -> Pixels:
@@ -49,7 +48,8 @@ def read_image(path: Path, channels: int) -> Pixels:
 
     Raises RequestError that names the file.
     """
-    values = _decoded(path, palette=False)
+    with naming(path):
+        values = _decoded(path, palette=False)
     planes = values[..., None] if values.ndim == 2 else values[..., : 1 if values.shape[-1] < 3 else 3]
     pixels = planes if planes.dtype == np.uint8 else scaled(planes, path)
     return np.repeat(pixels, channels, axis=-1) if pixels.shape[-1] < channels else pixels
@@ -62,7 +62,8 @@ def read_values(path: Path) -> NDArray[np.int64]:
 
     Raises RequestError that names the file, and refuses JPEG.
     """
-    values = _decoded(path, palette=True)
+    with naming(path):
+        values = _decoded(path, palette=True)
     if values.ndim == 3:
         planes = values[..., : 1 if values.shape[-1] < 3 else 3]
         if (planes != planes[..., :1]).any():
@@ -76,7 +77,7 @@ def read_values(path: Path) -> NDArray[np.int64]:
 def is_grey(path: Path) -> bool:
     """Whether a file holds one channel, by its header; a file that cannot be read counts as grey."""
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             return picture.mode in _GREY
     except Exception:  # what is wrong with the file is said when it is read
         return path.suffix.lower() not in _TIFF or _is_grey_tiff(path)
@@ -111,19 +112,36 @@ def naming(path: Path) -> Iterator[None]:
         raise RequestError(f"cannot read '{path}': {reason.splitlines()[0].rstrip('.')}") from error
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture, RequestError where it is too large; meanwhile, and no longer, Pillow's limit is MOST_PIXELS."""
+    with _LOCK:
+        _FOUND.append(_FOUND[0] if _FOUND else Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+    try:
+        with Image.open(path) as picture:
+            check_size(path, picture.width * picture.height)
+            yield picture
+    finally:
+        with _LOCK:
+            found = _FOUND.pop()
+            Image.MAX_IMAGE_PIXELS = MOST_PIXELS if _FOUND else found
+
+
+def check_size(path: Path, values: int, samples: int = 1) -> None:
+    """Raise RequestError where so many values, ``samples`` a pixel (of which 4 at most are colour), are too many."""
+    if values > MOST_PIXELS * min(samples, 4):
+        raise _too_large(path)
+
+
 def _too_large(path: Path) -> RequestError:
     return RequestError(f"cannot read '{path}': it has more than {MOST_PIXELS:,} pixels; cut it into tiles")
 
 
 def _decoded(path: Path, *, palette: bool) -> NDArray[Any]:
-    with naming(path):
-        return _with_pillow(path, palette=palette)
-
-
-def _with_pillow(path: Path, *, palette: bool) -> NDArray[Any]:
     """The values by Pillow where it holds all of them, else by tifffile."""
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             if palette and picture.format in _LOSSY:
                 raise RequestError(f"mask '{path}' is a JPEG, which changes values: save masks as PNG or TIFF")
             if picture.format == "TIFF" and (pages := getattr(picture, "n_frames", 1)) > 1:
@@ -161,8 +179,7 @@ def _with_tifffile(path: Path) -> NDArray[Any]:
         if len(file.pages) != 1:
             raise RequestError(f"'{path}' holds {len(file.pages)} pages: save each image in a file of its own")
         page = file.pages.first
-        if page.imagewidth * page.imagelength > MOST_PIXELS:
-            raise _too_large(path)
+        check_size(path, page.size, page.samplesperpixel)
         values = np.asarray(page.asarray())
         return np.moveaxis(values, 0, -1) if page.axes == "SYX" else values
 

@@ -28,8 +28,8 @@ class ModelSpec:
         if self.block not in BLOCKS:
             raise unknown("block", self.block, BLOCKS)
         _check(self.dims, in_channels=self.in_channels, classes=self.classes)
-        for width in self.width if isinstance(self.width, tuple) else (self.width,):
-            _check(self.dims, width=1 if width is None else width)
+        for width in self.width if isinstance(self.width, tuple) else () if self.width is None else (self.width,):
+            _check(self.dims, width=width)
         if isinstance(self.width, tuple) and len(self.width) < self.depth:
             raise RequestError(f"width {self.width} has {len(self.width)} levels, but the network {self.depth}")
 

@@ -4,6 +4,7 @@ A volume is (D, H, W, C) here: a TIFF's pages, and the slices along the last axi
 """
 
 import gzip
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +57,7 @@ def read(path: Path, channels: int) -> Pixels:
     """
     with pictures.naming(path):
         if suffix(path) in NIFTI:
-            pixels = _bytes(_slices(_nifti(path)), path)
+            pixels = _bytes(_slices(path), path)
         elif _pages(path) > 1:
             pixels = _bytes(_stack(path), path)
         else:
@@ -97,11 +98,13 @@ def _pages(path: Path) -> int:
         return len(file.pages)
 
 
-def _slices(image: Any) -> NDArray[Any]:
+def _slices(path: Path) -> NDArray[Any]:
     """A NIfTI's values (X, Y), (X, Y, Z) or (X, Y, Z, C) as (Z, X, Y, C)."""
+    image = _nifti(path)
+    if not 2 <= len(image.shape) <= 4:
+        raise RequestError(f"'{path}' has {len(image.shape)} axes, and 2 to 4 can be read")
+    pictures.check_size(path, math.prod(image.shape))
     values = np.asanyarray(image.dataobj)
-    if not 2 <= values.ndim <= 4:
-        raise RequestError(f"'{image.get_filename()}' has {values.ndim} axes, and 2 to 4 can be read")
     return np.moveaxis(values.reshape(*values.shape, *(1,) * (4 - values.ndim)), 2, 0)
 
 
@@ -111,6 +114,7 @@ def _stack(path: Path) -> NDArray[Any]:
         axes = [series.axes.rstrip("S") for series in file.series]
         if len(axes) > 1 or len(axes[0]) != 3 or axes[0].startswith("C"):
             raise RequestError(f"'{path}' holds pages that are no stack of slices (its axes are {', '.join(axes)})")
+        pictures.check_size(path, file.series[0].size, file.series[0].keyframe.samplesperpixel)
         values = np.asarray(file.series[0].asarray())
     return values[..., None] if values.ndim == 3 else values[..., : 1 if values.shape[-1] < 3 else 3]
 

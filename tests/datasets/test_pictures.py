@@ -1,6 +1,11 @@
 import struct
+import subprocess
+import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -8,7 +13,8 @@ import tifffile
 from PIL import Image
 from skimage.exposure import rescale_intensity
 
-from nestbench.datasets.pictures import is_grey, read_image, read_values
+from nestbench.datasets import pictures
+from nestbench.datasets.pictures import is_grey, opened, read_image, read_values
 from nestbench.errors import RequestError
 
 RAMP = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
@@ -174,3 +180,54 @@ def test_a_mask_in_which_0_is_white_keeps_its_values(tmp_path: Path):
     mask[2:5, 2:5] = 255
     tifffile.imwrite(tmp_path / "a.tif", mask, photometric="miniswhite")
     assert (read_values(tmp_path / "a.tif") == mask).all()
+
+
+def test_to_import_the_reader_changes_nothing_in_the_process():
+    script = """
+import warnings
+from PIL import Image
+before = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
+import nestbench.datasets.pictures
+added = [f for f in warnings.filters if f not in before[1] and f[0] == "error"]
+assert Image.MAX_IMAGE_PIXELS == before[0] and not added, added
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("limit", [4, 10**6, None])
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "bmp"])
+def test_what_is_read_heeds_our_limit_and_leaves_the_hosts(tmp_path: Path, monkeypatch, suffix: str, limit: int | None):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    Image.fromarray(COLOUR).save(tmp_path / f"a.{suffix}")
+    (tmp_path / f"b.{suffix}").write_bytes(b"rubbish")
+    assert read_image(tmp_path / f"a.{suffix}", 3).shape == COLOUR.shape
+    with pytest.raises(RequestError):
+        read_image(tmp_path / f"b.{suffix}", 3)
+    assert not is_grey(tmp_path / f"a.{suffix}")
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_the_hosts_limit_returns_when_the_last_of_many_threads_has_read(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
+    tifffile.imwrite(tmp_path / "a.tif", COLOUR, photometric="rgb")
+    every = Barrier(4, timeout=60)
+
+    def read(number: int) -> int | None:
+        with opened(tmp_path / "a.tif") as picture:
+            every.wait()
+            return picture.load() and Image.MAX_IMAGE_PIXELS
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(read, range(4))) == {pictures.MOST_PIXELS}
+    assert Image.MAX_IMAGE_PIXELS == 4
+
+
+@pytest.mark.parametrize("more", [1, 12 * 16])
+@pytest.mark.parametrize("host", ["error", "ignore"])
+def test_more_pixels_are_refused_whatever_the_host_does_with_warnings(tmp_path: Path, monkeypatch, host, more: int):
+    Image.fromarray(RAMP).save(tmp_path / "a.png")
+    monkeypatch.setattr(pictures, "MOST_PIXELS", RAMP.size // more - 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter(host)
+        with pytest.raises(RequestError, match=r"^cannot read '.*a\.png': it has more than \d+ pixels; cut it"):
+            read_image(tmp_path / "a.png", 1)

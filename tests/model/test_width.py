@@ -38,7 +38,7 @@ def test_a_pruned_network_keeps_the_widths_of_its_levels():
     assert small(torch.zeros(1, 1, 8, 8))[1].shape == (1, 1, 8, 8)
 
 
-@pytest.mark.parametrize("width", [0, (4, 0, 4), (4, 8), (4, 8.0, 16), ()])
+@pytest.mark.parametrize("width", [0, (4, 0, 4), (4, 8), (4, 8.0, 16), (4, None, 16), ()])
 def test_a_wrong_width_is_refused(width):
     with pytest.raises(RequestError, match="width"):
         widened(width)

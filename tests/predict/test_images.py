@@ -164,7 +164,7 @@ def png(path, side):
 def test_a_picture_as_large_as_a_tile_of_a_slide_is_none_too_many(side, tmp_path):
     path = png(tmp_path / "a.png", side)
     assert look(path) == Holds(volume=False, channels=3)
-    with Image.open(path) as picture:
+    with pictures.opened(path) as picture:
         assert picture.size == (side, side)
 
 
@@ -181,6 +181,44 @@ def test_so_is_one_that_only_the_other_decoder_reads(tmp_path, monkeypatch):
     assert read(tmp_path / "a.tif", 3).shape == (9, 8, 3)
     with pytest.raises(RequestError, match=r"^cannot read '.*b\.tif': it has more than 72 pixels"):
         read(tmp_path / "b.tif", 3)
+
+
+def test_so_is_a_picture_of_many_values_a_pixel(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 9 * 8)
+    tifffile.imwrite(tmp_path / "a.tif", numbers(9, 8, 5, dtype=np.uint16), photometric="rgb", extrasamples=[0, 0])
+    with pytest.raises(RequestError, match=r"^cannot read '.*a\.tif': it has more than 72 pixels"):
+        read(tmp_path / "a.tif", 3)
+
+
+@pytest.mark.parametrize("shape", [(2, 9, 8), (2, 9, 8, 3), (2, 9, 8, 4)])
+def test_so_is_a_stack_whose_pages_together_are_too_many(shape, tmp_path, monkeypatch):
+    photometric = "rgb" if len(shape) == 4 else "minisblack"
+    tifffile.imwrite(tmp_path / "v.tif", numbers(*shape), photometric=photometric)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 2 * 9 * 8)
+    assert read(tmp_path / "v.tif", 3).shape == (2, 9, 8, 3)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 2 * 9 * 8 - 1)
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", lambda _: pytest.fail("unpacked before it was refused"))
+    with pytest.raises(RequestError, match=r"^cannot read '.*v\.tif': it has more than 143 pixels; cut it"):
+        read(tmp_path / "v.tif", 3)
+
+
+@pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
+@pytest.mark.parametrize("shape", [(100, 100, 101), (10, 10, 10, 1001)])
+def test_so_is_a_nifti_whose_header_alone_says_so(name, shape, tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 10**6)
+    header = nibabel.Nifti1Header()
+    header.set_data_shape(shape)
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    content = header.binaryblock + bytes(100)
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with pytest.raises(RequestError, match=rf"^cannot read '.*{name}': it has more than 1,000,000 pixels; cut it"):
+        read(tmp_path / name, 1)
+
+
+def test_a_nifti_of_as_many_values_as_may_be_is_read(tmp_path, monkeypatch):
+    path = nifti(tmp_path / "v.nii.gz", numbers(7, 6, 5, 2))
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 7 * 6 * 5 * 2)
+    assert read(path, 2).shape == (5, 7, 6, 2)
 
 
 def test_a_nifti_that_is_cut_off_is_refused_by_its_name(tmp_path):
