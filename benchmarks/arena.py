@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from typing import Any
 
 from nestbench.speed.memory import held
 from nestbench.speed.pace import Ratio, ratios
@@ -18,17 +19,23 @@ Maker = Callable[[], Pass]
 class Contestant:
     """The far end of a process."""
 
+    name: str
     line: Connection
 
     def work(self) -> object:
         """What one pass there returned."""
-        self.line.send("work")
-        return self.line.recv()
+        return self._asked("work")
 
     def memory(self) -> int:
         """Bytes that making it ready, and its passes so far, added at the peak."""
-        self.line.send("memory")
-        return int(self.line.recv())
+        return int(self._asked("memory"))
+
+    def _asked(self, what: str) -> Any:
+        try:
+            self.line.send(what)
+            return self.line.recv()
+        except (EOFError, BrokenPipeError):
+            raise SystemExit(f"the process of '{self.name}' has died: was there too little memory?") from None
 
 
 @contextmanager
@@ -41,12 +48,22 @@ def arena(makers: dict[str, Maker], device: str = "cpu") -> Iterator[dict[str, C
             processes.append(context.Process(target=_serve, args=(far, maker, device), daemon=True))
             processes[-1].start()
             near.recv()
-            started[name] = Contestant(near)
+            started[name] = Contestant(name, near)
         yield started
     finally:
         for process in processes:
             process.terminate()
             process.join()
+
+
+def repeated(work: Pass, times: int) -> Pass:
+    """So many passes as one."""
+
+    def works() -> None:
+        for _ in range(times):
+            work()
+
+    return works
 
 
 def compete(contestants: dict[str, Contestant], rounds: int) -> Seconds:

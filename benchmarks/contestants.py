@@ -2,20 +2,25 @@
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import segmentation_models_pytorch as smp
 import torch
+from arena import Maker, repeated
 from torch import Tensor
 from torch.nn import functional
 
 from nestbench.datasets.feed import feed, training_batches
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import prepare
+from nestbench.machine import Plan
 from nestbench.model import Spec
 from nestbench.model.build import specify
 from nestbench.model.size import network_size
+from nestbench.speed.peak import SHAPES, convolutions, peak
+from nestbench.speed.rounds import Pass, Seconds
 from nestbench.study.schema import DatasetSpec
 
 ENCODER = "timm:resnet18"
@@ -23,6 +28,10 @@ EQUAL_WORK = (16, 32, 96, 160)
 """Decoder channels by level at which UNet++ has the work of smp's: whole multiples of 16, as vector units like them."""
 TOLERANCE = 0.05
 """Largest difference of two amounts of work that are called equal."""
+
+
+REPEATS = 20
+"""Of one convolution in a pass: it takes some milliseconds, and so does waking threads up."""
 
 
 class Batch(NamedTuple):
@@ -81,3 +90,23 @@ def ours(depth: int, equal: bool) -> Spec:
 def work_of(spec: Spec, size: int = 96) -> int:
     """Operations of one image's forward pass, two a multiply-add."""
     return network_size(spec, size).flops
+
+
+def convolution_makers(threads: int) -> dict[str, Maker]:
+    """The convolutions by which the machine's peak in bfloat16 is measured, as contestants."""
+    return {f"convolution {index}": partial(_convolution, threads, index) for index in range(len(SHAPES))}
+
+
+def peak_of(taken: Seconds) -> float:
+    """Operations a second of the fastest, from the seconds (rounds, convolutions) of ``convolution_makers``."""
+    return peak(taken, [REPEATS * c.flops for c in convolutions(_plan(1))])
+
+
+def _convolution(threads: int, index: int) -> Pass:
+    plan = _plan(threads)
+    plan.enter()
+    return repeated(convolutions(plan)[index].work, REPEATS)
+
+
+def _plan(threads: int) -> Plan:
+    return Plan("cpu", "bfloat16", "channels-last", threads)

@@ -13,18 +13,24 @@ from functools import partial
 
 import numpy as np
 import torch
-from arena import arena, compete, in_words, speedups
-from contestants import options, ours, real_batch, smp_plain, smp_spec, work_of
+from arena import Maker, arena, compete, in_words, repeated, speedups
+from contestants import REPEATS, convolution_makers, options, ours, peak_of, real_batch, smp_plain, smp_spec, work_of
 
 from nestbench.engine import Engine, make_engine
 from nestbench.machine import Plan, cores, device_name
 from nestbench.model import construct
-from nestbench.speed.peak import convolutions, peak
 from nestbench.speed.rounds import Pass
 
 CONDITIONS = ((1, 96), (16, 96), (1, 512), (16, 512))
 LONG = 16 * 512**2
 """Pixels of a batch that takes seconds: half of the rounds are enough."""
+SHORT = 96**2
+"""Pixels of a batch that takes milliseconds, as waking threads up does: many passes count as one."""
+
+
+def many(maker: Maker) -> Pass:
+    """Passes of milliseconds as one."""
+    return repeated(maker(), REPEATS)
 
 
 def smp_eager(asked: Namespace, batch: int, size: int) -> Pass:
@@ -62,13 +68,6 @@ def ours_in(asked: Namespace, batch: int, size: int, equal: bool, kind: str) -> 
     return work
 
 
-def convolution(asked: Namespace, index: int) -> Pass:
-    """One of the convolutions by which the machine's peak is measured."""
-    plan = Plan("cpu", "bfloat16", "channels-last", asked.threads)
-    plan.enter()
-    return convolutions(plan)[index].work
-
-
 def difference(asked: Namespace, kind: str) -> str:
     """Of the logits in bfloat16 to those in float32."""
     images = real_batch(96, 4, asked.data).images
@@ -82,7 +81,6 @@ def main() -> None:
     asked = parser.parse_args()
     asked.threads = asked.threads or cores()
     kinds = ["torch"] + ["openvino"] * (importlib.util.find_spec("openvino") is not None)
-    flops = [c.flops for c in convolutions(Plan("cpu", "bfloat16", "channels-last", 1))]
     print(f"{device_name('cpu')}, {asked.threads} threads, torch {torch.__version__}, {asked.rounds} rounds, ", end="")
     print(f"depth {asked.depth}, {'nuclei' if asked.data else 'synthetic images'}")
     for kind in kinds:
@@ -90,20 +88,24 @@ def main() -> None:
     for batch, size in CONDITIONS:
         works = {"smp, float32, eager": work_of(smp_spec(asked.depth), size)}
         makers = {"smp, float32, eager": partial(smp_eager, asked, batch, size)}
-        for kind in kinds:
-            # Those of default width would be too much for the memory of a small machine.
-            for equal, words in ((True, "equal work"), (False, "default width"))[: 1 if batch * size**2 >= LONG else 2]:
+        large = batch * size**2 >= LONG
+        # OpenVINO takes 12 GiB and more for such a batch, and all contestants share one machine's memory.
+        for kind in kinds[: 1 if large else 2]:
+            for equal, words in ((True, "equal work"), (False, "default width"))[: 1 if large else 2]:
                 name = f"unet++, {words}, {kind}"
                 works[name] = work_of(ours(asked.depth, equal), size)
                 makers[name] = partial(ours_in, asked, batch, size, equal, kind)
-        makers |= {f"convolution {i}": partial(convolution, asked, i) for i in range(len(flops))}
+        if batch * size**2 <= SHORT:
+            makers = {name: partial(many, maker) for name, maker in makers.items()}
+        makers |= convolution_makers(asked.threads)
         with arena(makers) as contestants:
-            taken = compete(contestants, asked.rounds // (2 if batch * size**2 >= LONG else 1))
-        best = peak(taken[:, len(works) :], flops)
+            taken = compete(contestants, asked.rounds // (2 if large else 1))
+        best = peak_of(taken[:, len(works) :])
         print(f"\nbatch {batch}, {size} x {size} pixels\n{'':32} {'images/s against the first':28} work  share of peak")
         faster, medians = speedups(taken[:, : len(works)]), np.median(taken, axis=0)
         for column, (name, work) in enumerate(works.items()):
-            share = work * batch / medians[column] / best
+            passes = REPEATS if batch * size**2 <= SHORT else 1
+            share = passes * work * batch / medians[column] / best
             relative = work / works["smp, float32, eager"]
             print(f"{name:32} {in_words(faster[column]):28} {relative:4.2f}x {share:12.0%}", flush=True)
 

@@ -14,12 +14,11 @@ from functools import partial
 
 import torch
 from arena import arena, compete, in_words, speedups
-from contestants import options, ours, real_batch, smp_plain, smp_spec, work_of
+from contestants import convolution_makers, options, ours, peak_of, real_batch, smp_plain, smp_spec, work_of
 
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan, cores, device_name
 from nestbench.model import construct, join, network
-from nestbench.speed.peak import convolutions, peak
 from nestbench.speed.rounds import Pass
 from nestbench.train import training_step
 
@@ -59,13 +58,6 @@ def trainee(asked: Namespace, which: str, precision: str, without: str = "") -> 
     return lambda: float(training_step(model, images, masks, bce_dice, plan, optimiser))
 
 
-def convolution(asked: Namespace, index: int) -> Pass:
-    """One of the convolutions by which the machine's peak is measured."""
-    plan = Plan("cpu", "bfloat16", "channels-last", asked.threads)
-    plan.enter()
-    return convolutions(plan)[index].work
-
-
 def main() -> None:
     parser = options(__doc__)
     asked = parser.parse_args()
@@ -83,13 +75,12 @@ def main() -> None:
         "  without kept memory": (partial(trainee, asked, "equal", "bfloat16", "kept memory"), equal),
         "unet++, default width": (partial(trainee, asked, "default", "bfloat16"), default),
     }
-    flops = [c.flops for c in convolutions(Plan("cpu", "bfloat16", "channels-last", 1))]
     makers = {name: maker for name, (maker, _) in entries.items()}
-    makers |= {f"convolution {i}": partial(convolution, asked, i) for i in range(len(flops))}
+    makers |= convolution_makers(asked.threads)
     with arena(makers) as contestants:
         taken = compete(contestants, asked.rounds)
         memory = [one.memory() for one in list(contestants.values())[: len(entries)]]
-    best = peak(taken[:, len(entries) :], flops)
+    best = peak_of(taken[:, len(entries) :])
     print(f"{device_name('cpu')}, {asked.threads} threads, torch {torch.__version__}, {asked.rounds} rounds, ", end="")
     print(f"batch {asked.batch}, {asked.size} x {asked.size} pixels, depth {asked.depth}, ", end="")
     print("nuclei" if asked.data else "synthetic images")
