@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nestbench.encoders.frame import Frame
-from nestbench.encoders.unused import used_names
+from nestbench.encoders.unused import follow, used_names
 from nestbench.errors import reason
 
 SIZES = ((65, 97), (64, 64))
@@ -48,19 +48,19 @@ def probe(make: Make, read: Read, announce: Announce, native: int) -> Anatomy:
     """Find the least restricted way in which a model gives features of the sizes that their strides promise.
 
     ``native`` is the side of the images that the model was made for. Raises RuntimeError with the model's own
-    reason where there is no way.
+    reason where there is no way: that of the padded one if there is one, since it is the nearest to the model's own.
     """
-    reasons = []
+    reasons: dict[bool, str] = {}
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         for model, tried, options, padded in _ways(make, announce, native):
-            model.requires_grad_(True)  # so that the graph shows what features depend on, fixed parameters too
+            follow(model)
             try:
                 features, frame = _features(model, read, announce(model), tried)
             except Exception as error:  # a model of anybody's may raise anything at a size that it cannot take
-                reasons.append(_said(error))
+                reasons[padded] = _said(error)
             else:
                 return Anatomy(features, frame, tuple(options.items()), padded)
-    raise RuntimeError(reasons[-1])
+    raise RuntimeError(reasons[True in reasons])
 
 
 def pad_valid(model: nn.Module) -> bool:

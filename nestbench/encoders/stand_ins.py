@@ -24,7 +24,7 @@ class Nothing(nn.Module):
 
 
 class Blank(nn.Module):
-    """Gives zeros in the shape of what it is given, but for one side, so that they can be concatenated."""
+    """Gives zeros in the shape of what it is given, but for its channels, so that they can be concatenated."""
 
     def __init__(self, dim: int, size: int) -> None:
         super().__init__()

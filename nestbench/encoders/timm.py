@@ -152,7 +152,8 @@ def _check_pretrained(variant: str, pretrained: Pretrained) -> None:
         check_file(pretrained)
     elif pretrained and not timm.models.is_model_pretrained(variant):
         raise RequestError(
-            f"timm has no pretrained weights for '{variant}'; set pretrained: false or give a FILE.safetensors"
+            f"timm has no pretrained weights for '{variant}'; "
+            f"set pretrained: false or give a file: {{timm:{variant}: FILE.safetensors}}"
         )
 
 

@@ -29,7 +29,7 @@ def find_unused(model: nn.Module, features: Features) -> Unused:
 
     Raises RuntimeError where parameters are left that nothing depends on.
     """
-    model.requires_grad_(True)  # the graph shows what is trained; what the model keeps fixed may be unused too
+    follow(model)  # what the model keeps fixed may be unused too
     with torch.enable_grad():
         before = features(model)
     idle, graph = idle_names(model, used_names(model, before)), _graph(model, before)
@@ -43,6 +43,13 @@ def find_unused(model: nn.Module, features: Features) -> Unused:
         if stands(unused):
             return _without_unread(unused, stands)
     raise RuntimeError(f"{len(idle)} parameters that no feature depends on cannot be taken out, as {min(idle)}")
+
+
+def follow(model: nn.Module) -> None:
+    """Let the graph show every parameter that can have a gradient, fixed ones too; of integers none can."""
+    for parameter in model.parameters():
+        if _can_be_trained(parameter):
+            parameter.requires_grad_(True)
 
 
 def used_names(model: nn.Module, features: Iterable[Tensor]) -> frozenset[str]:
@@ -60,8 +67,8 @@ def own_names(model: nn.Module, features: Iterable[Tensor]) -> list[frozenset[st
 
 
 def idle_names(model: nn.Module, used: Container[str]) -> set[str]:
-    """Names of the parameters that are not among the used ones."""
-    return {n for n, _ in model.named_parameters() if n not in used}
+    """Names of the parameters that are not among the used ones; those of integers are never told."""
+    return {n for n, p in model.named_parameters() if n not in used and _can_be_trained(p)}
 
 
 def take_out(model: nn.Module, unused: Unused) -> None:
@@ -74,6 +81,10 @@ def take_out(model: nn.Module, unused: Unused) -> None:
         value = getattr(module, own).detach()
         delattr(module, own)
         module.register_buffer(own, value if name in unused.read else None)
+
+
+def _can_be_trained(parameter: Tensor) -> bool:
+    return parameter.is_floating_point() or parameter.is_complex()
 
 
 def _ways(model: nn.Module, idle: set[str], features: Features) -> Iterator[StandIns]:
@@ -151,15 +162,19 @@ def _outermost(model: nn.Module, idle: set[str], split: bool) -> Iterator[str]:
 
 
 def _blanks(model: nn.Module, names: Iterable[str], features: Features) -> StandIns:
-    """Zeros for each module that changes one side alone of what it is given; the others pass it on."""
+    """Zeros for each module that changes the channels alone of what it is given; the others pass it on.
+
+    Channels come second, but last of tokens (N, T, C). Any other side depends on the image's size.
+    """
     found: dict[str, nn.Module] = {}
 
     def note(name: str, given: tuple[Any, ...], made: Any) -> None:
         first, *_ = (*given, None)
         if isinstance(first, Tensor) and isinstance(made, Tensor) and first.ndim == made.ndim:
             changed = [dim for dim in range(made.ndim) if first.shape[dim] != made.shape[dim]]
-            if len(changed) == 1:
-                found[name] = Blank(changed[0], made.shape[changed[0]])
+            channels = 2 if made.ndim == 3 else 1
+            if changed == [channels]:
+                found[name] = Blank(channels, made.shape[channels])
 
     hooks = [
         model.get_submodule(name).register_forward_hook(lambda _, given, made, name=name: note(name, given, made))

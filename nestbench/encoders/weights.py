@@ -31,7 +31,8 @@ def loading(name: str, pretrained: Pretrained) -> AbstractContextManager[None]:
     """Context to load weights of encoder ``name`` in: whatever goes wrong with them is one sentence (RequestError)."""
     if isinstance(pretrained, str):
         return _fitting(name, pretrained)
-    return fetching(name, "a local copy works: pretrained: FILE.safetensors") if pretrained else nullcontext()
+    local = f"a local copy works: pretrained: {{{name}: FILE.safetensors}}"
+    return fetching(name, local) if pretrained else nullcontext()
 
 
 @contextmanager

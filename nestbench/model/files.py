@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import reduce
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from safetensors.torch import save_file
 
 from nestbench.errors import RequestError
 from nestbench.model.build import AnyNetwork, construct
-from nestbench.model.spec import Spec, read_spec
+from nestbench.model.spec import ModelSpec, Spec, read_spec
 from nestbench.results.atomic import replacing
 from nestbench.study.schema import MAX_SIZE
+from nestbench.study.sentences import shown
 
 SPEC, USE = "nestbench", "nestbench.use"
 """Keys of the metadata: the spec and the Use, each as JSON."""
@@ -48,16 +50,16 @@ def save(model: AnyNetwork, path: Path | str, about: Use = UNSAID) -> None:
 def load(path: Path | str) -> AnyNetwork:
     """Rebuild the network that ``save`` wrote, on the CPU, in evaluation mode and in the type of the file's weights.
 
-    Where the weights are of several types, the network is of one that holds them all. Memory is taken only for what
-    the file holds. Raises RequestError for a file that is missing or damaged, is not safetensors, was not written by
-    nestbench, or does not fit the network that it describes.
+    Where the weights are of several types, the network is of one that holds them all. Its shapes are compared with
+    the file's before it is built. Raises RequestError for a file that is missing or damaged, is not safetensors, was
+    not written by nestbench, or does not fit the network that it describes.
     """
-    with _opened(path) as file:
+    with _opened(path) as file, torch.random.fork_rng(devices=[]):
         spec = _spec(file, path)
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        _check_channels(spec, shapes, path)
         _compare(_shapes(spec, path), shapes, path)
-        with torch.random.fork_rng(devices=[]):
-            model = construct(spec).to(_dtype(file))
+        model = construct(spec).to(_dtype(file))
         model.load_state_dict({name: file.get_tensor(name) for name in shapes})
     return model.eval()
 
@@ -121,8 +123,25 @@ def _dtype(file: Any) -> torch.dtype:
     return reduce(torch.promote_types, found) if found else torch.float32
 
 
+def _check_channels(spec: Spec, shapes: dict[str, tuple[int, ...]], path: Path | str) -> None:
+    """Refuse more channels than the file has values, since finding a network's shapes may take memory for them."""
+    held = sum(prod(shape) for shape in shapes.values())
+    width = spec.width if isinstance(spec, ModelSpec) else None
+    # Levels below a pruned network's stay in its width.
+    levels = width[: spec.depth] if isinstance(width, tuple) else (width or 1,)
+    for what, count in {"in_channels": spec.in_channels, "classes": spec.classes, "width": max(levels)}.items():
+        if count > held:
+            raise RequestError(
+                f"'{path}' does not fit the network that it describes: {what} is {shown(count)}, but it holds "
+                f"{held} values in all"
+            )
+
+
 def _shapes(spec: Spec, path: Path | str) -> dict[str, tuple[int, ...]]:
-    """Shape of every tensor of a network, found on the meta device: a hostile width takes no memory."""
+    """Shape of every tensor of a network, found on the meta device as far as the libraries that make it allow.
+
+    An encoder of smp's takes memory all the same: for its first convolution, or for the whole of it.
+    """
     with _describing(path), torch.device("meta"):
         return {name: tuple(tensor.shape) for name, tensor in construct(spec).state_dict().items()}
 

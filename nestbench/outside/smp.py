@@ -6,6 +6,8 @@ from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
+from segmentation_models_pytorch.encoders import encoders
+from timm.models import is_model_pretrained
 from torch import nn
 
 from nestbench import hub
@@ -46,19 +48,38 @@ def network(
             f"'smp:{variant}' cannot be built on '{encoder}' at depth {depth}: {reason(error)}"
         ) from error
     if pretrained:
+        weights = _weights(encoder, options["encoder_name"])
         with hub.fetching(encoder, "pretrained: false does without them"):
-            built = _built(variant, options, "imagenet")
+            built = _built(variant, options, weights)
     moved: nn.Module = built.to(torch.get_default_device())
     return moved
 
 
-def _built(variant: str, options: dict[str, Any], weights: str | None) -> Any:
-    # Some of its encoders read numbers while they are built, which the meta device has none of.
-    with torch.device("cpu"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its advice on options that a study does not set
-        built: Any = ARCHITECTURES[variant](**options, encoder_weights=weights)
+def _built(variant: str, options: dict[str, Any], weights: str | None, device: str = "") -> Any:
+    device = device or ("meta" if torch.get_default_device().type == "meta" else "cpu")
+    try:
+        with torch.device(device), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its advice on options that a study does not set
+            built: Any = ARCHITECTURES[variant](**options, encoder_weights=weights)
+    except RuntimeError:
+        if device != "meta":
+            raise
+        # Some of its encoders read numbers while they are built, which the meta device has none of.
+        with torch.random.fork_rng(devices=[]):
+            return _built(variant, options, weights, "cpu")
     built.multiple = built.encoder.output_stride
     return built
+
+
+def _weights(encoder: str, name: str) -> str:
+    """Which published weights smp is to take of those that it knows for an encoder: ImageNet's, or else the first.
+
+    Of timm's it takes those that the encoder's name says, whatever it is told.
+    """
+    known = [*encoders[name]["pretrained_settings"]] if name in encoders else ["imagenet"]
+    if not known or (name.startswith("tu-") and not is_model_pretrained(name.removeprefix("tu-"))):
+        raise RequestError(f"there are no pretrained weights of encoder '{encoder}'; pretrained: false does without")
+    return "imagenet" if "imagenet" in known else known[0]
 
 
 def _encoder(variant: str, encoder: str) -> str:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from nestbench.study.models import check_model, split_depth
 from nestbench.topology import MAX_DEPTH, MEMBERS, parse
@@ -155,6 +156,17 @@ class Study(Frozen):
     recipe: Recipe = Recipe()
     search: Search | None = None
     seeds: int = Field(default=3, ge=1)
+
+    @field_validator("pretrained", mode="before")
+    @classmethod
+    def _encoders_begin_somewhere(cls, start: Any, others: ValidationInfo) -> Any:
+        files = start.items() if isinstance(start, dict) else ()
+        if isinstance(start, bool | dict) and all(isinstance(word, str) for pair in files for word in pair):
+            return start
+        encoder, *_ = others.data.get("encoders", cls.model_fields["encoders"].default)
+        file = start if isinstance(start, str) else "FILE.safetensors"
+        said = f"must be true, false, or a file for each encoder: {{{encoder}: {file}}}"
+        raise PydanticCustomError("pretrained", "{said}", {"said": said})
 
     @model_validator(mode="after")
     def _each_thing_once(self) -> "Study":

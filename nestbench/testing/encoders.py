@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import Dim, export
 
 from nestbench import plugins
-from nestbench.encoders.unused import idle_names, own_names, used_names
+from nestbench.encoders.unused import follow, idle_names, own_names, used_names
 from nestbench.errors import RequestError
 from nestbench.model import Network, build, prune
 
@@ -145,11 +145,12 @@ def pruning(subject: Subject) -> None:
     """Pruning leaves a head's output as it is, bit for bit, and the encoder drops what the head does not need."""
     model, encoder = subject.network()
     image = subject.image(*subject.sizes[-1])
-    own, before = own_names(encoder.requires_grad_(True), model.eval().encoder(image)), 0
+    follow(encoder)
+    own, before = own_names(encoder, model.eval().encoder(image)), 0
     with torch.no_grad():
         whole = model(image)
     for depth in range(1, subject.depth + 1):  # a level that only pools adds no parameters of its own
-        small = cast(Network, prune(model, depth)).requires_grad_(True)
+        follow(small := cast(Network, prune(model, depth)))
         # Before anything is computed without a graph: some models keep what they once computed for evaluation.
         idle = idle_names(small.encoder, used_names(small.encoder, small.encoder(image)))
         assert not idle, f"At depth {depth} {len(idle)} parameters are kept that no feature needs, as '{min(idle)}'"

@@ -55,6 +55,32 @@ def test_parameters_that_are_never_trained_are_used_all_the_same():
     assert found.features[0].used == {"0.weight", "0.bias"}
 
 
+def test_a_parameter_of_whole_numbers_is_let_be():
+    def counting():
+        model = Halving(1)
+        model.register_parameter("count", nn.Parameter(torch.tensor([3]), requires_grad=False))
+        return model
+
+    assert anatomy(counting).features[1].used == {"0.weight", "0.bias", "1.weight", "1.bias"}
+
+
+def test_a_model_that_fits_in_no_way_is_refused_with_what_it_says_where_it_is_padded():
+    class Shrinking(Halving):
+        """Loses more than the pixels that padding gives back, and says so there."""
+
+        def __init__(self):
+            super().__init__(0)
+            self.append(nn.Conv2d(5, 5, 5))
+
+        def forward(self, image):
+            if self[0].padding == (1, 1):
+                raise ValueError("padded, and still too small")
+            return super().forward(image)
+
+    with pytest.raises(RuntimeError, match=r"^padded, and still too small$"):
+        probe(Shrinking, lambda model, image: [model(image)], lambda _: {0: (4, 5)}, native=32)
+
+
 def test_a_model_that_reads_values_is_refused_with_that_reason():
     with pytest.raises(RuntimeError, match="the model reads values from tensors, and only shapes are known"):
         anatomy(lambda: Reading(1))

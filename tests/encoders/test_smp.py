@@ -1,10 +1,12 @@
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 from segmentation_models_pytorch.encoders import get_encoder
 
 from nestbench.encoders.smp import Smp
 from nestbench.errors import RequestError
+from nestbench.study.schema import Study
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mit_b0"])
@@ -95,6 +97,11 @@ def test_an_unreachable_hub_is_one_sentence(monkeypatch):
 
     monkeypatch.setattr("segmentation_models_pytorch.encoders.hf_hub_download", refuse)
     monkeypatch.setattr("nestbench.hub.get_session", refuse)
-    with pytest.raises(RequestError, match=r"'smp:mobilenet_v2' cannot be fetched .* FILE\.safetensors") as raised:
+    with pytest.raises(RequestError, match=r"'smp:mobilenet_v2' cannot be fetched .*; a local copy works: ") as raised:
         Smp("mobilenet_v2", 2, 3, pretrained=True)
     assert "\n" not in str(raised.value)
+    advice = yaml.safe_load(str(raised.value).partition("works: ")[2])
+    study = Study.model_validate(
+        {"name": "mine", "datasets": [{"name": "synthetic"}], "encoders": ["smp:mobilenet_v2"]} | advice
+    )
+    assert study.start("smp:mobilenet_v2") == "FILE.safetensors"

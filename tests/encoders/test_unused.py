@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from nestbench.encoders.stand_ins import Blank, Nothing, Passing
-from nestbench.encoders.unused import find_unused, own_names, take_out
+from nestbench.encoders.unused import find_unused, idle_names, own_names, take_out
 
 
 class Staged(nn.Module):
@@ -102,6 +102,29 @@ class Fixed(nn.Module):
         return [taken]
 
 
+class Counting(Fixed):
+    """Holds whole numbers as a parameter, which no gradient can reach."""
+
+    def __init__(self):
+        super().__init__()
+        self.order = nn.Parameter(torch.tensor([2, 0, 1, 3]), requires_grad=False)
+
+    def forward(self, image):
+        return [super().forward(image)[0][:, self.order]]
+
+
+class Flattened(nn.Module):
+    """A branch that is not taken halves the height, and is concatenated with what averages halve."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept, self.branch = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 3, 3, (2, 1), 1)
+
+    def forward(self, image):
+        torch.cat([nn.functional.avg_pool2d(image, (2, 1), ceil_mode=True), self.branch(image)], 1)
+        return [self.kept(image)]
+
+
 def found(model):
     image = torch.empty(2, 3, 6, 6, device="meta")
     return find_unused(model.to("meta"), lambda trunk: trunk(image))
@@ -117,7 +140,7 @@ def test_what_no_feature_depends_on_is_found_module_by_module():
     assert unused.parameters == ("token",)
 
 
-@pytest.mark.parametrize("kind", [Staged, Summed, Activated, Blocked, Fused, Fixed])
+@pytest.mark.parametrize("kind", [Staged, Summed, Activated, Blocked, Fused, Fixed, Counting])
 def test_taking_out_leaves_the_features_as_they_are(kind):
     model, image = kind(), torch.randn(2, 3, 6, 6)
     before = model(image)[0]
@@ -125,7 +148,7 @@ def test_taking_out_leaves_the_features_as_they_are(kind):
     after = model(image)[0]
     assert torch.equal(after, before)
     after.sum().backward()
-    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert all(p.grad is not None for p in model.parameters() if p.is_floating_point())
 
 
 def test_a_sum_that_is_not_taken_becomes_a_sum_of_nothing():
@@ -149,6 +172,17 @@ def test_a_parameter_that_is_never_trained_goes_unless_it_is_read():
     assert (unused.parameters, unused.read) == (("unread",), ("read",))
     take_out(model, unused)
     assert sorted(model.state_dict()) == ["kept.bias", "kept.weight", "read"]
+
+
+def test_whole_numbers_are_left_where_they_are():
+    unused = found(Counting())
+    assert (unused.parameters, unused.read) == (("unread",), ("read",))
+    assert idle_names(Counting(), ()) == {"kept.weight", "kept.bias", "read", "unread"}
+
+
+def test_zeros_never_stand_for_a_side_that_depends_on_the_images_size():
+    with pytest.raises(RuntimeError, match=r"2 parameters .* cannot be taken out, as branch\.bias"):
+        found(Flattened())
 
 
 def test_zeros_have_the_shape_of_what_is_given_but_for_one_side():

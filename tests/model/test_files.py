@@ -9,7 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from nestbench.errors import RequestError
 from nestbench.model import build, load, prune, save
+from nestbench.model.build import construct
 from nestbench.model.files import SPEC, UNSAID, USE, Use, describe, read_use
+from nestbench.model.spec import ModelSpec, OutsideSpec
+from nestbench.topology import topology
 
 
 @torch.no_grad()
@@ -78,8 +81,10 @@ def test_weights_of_several_types_make_a_network_of_one_that_holds_them_all(type
         assert torch.equal(tensor, mixed[name].to(tensor.dtype)), name
 
 
-def test_loading_leaves_the_random_numbers_alone(tmp_path):
-    save(build("unet", "plain:2", depth=1), tmp_path / "weights.safetensors")
+# Shapes of an mit_b0 are not found without drawing its weights.
+@pytest.mark.parametrize(("name", "encoder", "depth"), [("unet", "plain:2", 1), ("smp:Unet", "smp:mit_b0", 3)])
+def test_loading_leaves_the_random_numbers_alone(name, encoder, depth, tmp_path):
+    save(build(name, encoder, depth), tmp_path / "weights.safetensors")
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
@@ -214,7 +219,11 @@ WRONG = {
     "channels that are true": ({"in_channels": True}, "in_channels is True"),
     "an overflowing width": ({"encoder": f"plain:{10**20}"}, "cannot be built here"),
     "a huge encoder": ({"encoder": "plain:1000000"}, "instead of"),
-    "a huge width": ({"width": 1_000_000}, "instead of"),
+    "a huge width": ({"width": 1_000_000}, r"width is 1000000, but it holds \d+ values in all"),
+    "a huge width of one level": ({"width": [1, 1_000_000]}, "width is 1000000, but it holds"),
+    "channels of which it holds no value": ({"in_channels": 1_000_000}, "in_channels is 1000000, but it holds"),
+    "classes of which it holds no value": ({"classes": 1_000_000}, "classes is 1000000, but it holds"),
+    "classes without end": ({"classes": 10**4000}, "classes is 1000"),
     "another block": ({"block": "paper"}, "shape|holds no"),
     "another depth": ({"topology": GRID | {"heads": [1, 2, 3]}}, r"holds no 'encoder\.levels\.3"),
     "more channels": ({"in_channels": 3}, r"'encoder\.levels\.0\.0\.weight' has the shape \[2, 1, 3, 3\] instead of"),
@@ -240,6 +249,21 @@ def test_a_file_that_is_refused_builds_no_network(small, monkeypatch):
     monkeypatch.setattr(torch.nn.init, "kaiming_normal_", real_memory_is_forbidden)
     with pytest.raises(RequestError, match="instead of"):
         load(path)
+
+
+@pytest.mark.parametrize("key", ["in_channels", "classes"])
+def test_a_small_file_that_names_many_channels_builds_nothing_at_all(key, tmp_path, monkeypatch):
+    path, spec = tmp_path / "weights.safetensors", OutsideSpec("smp:Unet", "smp:mobilenet_v2", 4, **{key: 1_000_000})
+    save_file({"a": torch.zeros(7)}, path, metadata=describe(spec, UNSAID))
+    monkeypatch.setattr("nestbench.model.files.construct", lambda _: pytest.fail("it was built"))
+    with pytest.raises(RequestError, match=f"{key} is 1000000, but it holds 7 values in all"):
+        load(path)
+
+
+def test_a_width_of_levels_that_were_pruned_away_may_be_large(tmp_path):
+    model = construct(ModelSpec(topology("unet", 1), "plain:2", width=(2, 1_000_000)))
+    save(model, tmp_path / "weights.safetensors")
+    assert load(tmp_path / "weights.safetensors").spec == model.spec
 
 
 def real_memory_is_forbidden(tensor, **_):

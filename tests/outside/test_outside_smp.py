@@ -4,6 +4,7 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 from safetensors.torch import save_file
+from segmentation_models_pytorch.encoders import encoders
 
 from nestbench.errors import RequestError
 from nestbench.model import build
@@ -45,6 +46,15 @@ def test_an_encoder_of_the_library_that_needs_numbers_to_be_built_can_be_counted
     with torch.device("meta"):
         model = build("smp:Segformer", "smp:mit_b0", 5)
     assert all(p.is_meta for p in model.parameters())
+
+
+def test_what_can_be_counted_without_memory_takes_none(monkeypatch):
+    made = []
+    monkeypatch.setattr(torch.nn.init, "kaiming_uniform_", lambda tensor, *_, **__: made.append(tensor))
+    with torch.device("meta"):
+        build("smp:Unet", "timm:resnet10t", 4, classes=1_000_000)
+    assert made
+    assert all(tensor.is_meta for tensor in made)
 
 
 @pytest.fixture
@@ -98,6 +108,22 @@ def test_pretrained_weights_are_those_of_the_library(published):
     found = build("smp:Unet", "smp:mobilenet_v2", in_channels=3, pretrained=True).inner.encoder.state_dict()
     for name, tensor in found.items():
         assert torch.equal(tensor, published[name]), name
+
+
+def test_weights_that_are_not_imagenets_serve_where_there_are_no_others(published, monkeypatch):
+    (settings,) = encoders["mobilenet_v2"]["pretrained_settings"].values()
+    monkeypatch.setitem(encoders["mobilenet_v2"], "pretrained_settings", {"wild": settings, "wilder": settings})
+    found = build("smp:Unet", "smp:mobilenet_v2", in_channels=3, pretrained=True).inner.encoder.state_dict()
+    assert all(torch.equal(tensor, published[name]) for name, tensor in found.items())
+
+
+@pytest.mark.parametrize("encoder", ["smp:mobilenet_v2", "timm:resnet10t"])
+def test_weights_that_nobody_published_are_no_matter_of_the_hub(encoder, hub, monkeypatch):
+    hub(OSError("no route to host"))
+    monkeypatch.setitem(encoders["mobilenet_v2"], "pretrained_settings", {})
+    monkeypatch.setattr("nestbench.outside.smp.is_model_pretrained", lambda name: name != "resnet10t")
+    with pytest.raises(RequestError, match=f"^there are no pretrained weights of encoder '{encoder}'; pre"):
+        build("smp:Unet", encoder, in_channels=3, pretrained=True)
 
 
 def test_the_decoder_starts_from_the_seed_alone(published):

@@ -60,6 +60,11 @@ REFUSED = {
     "name: a\ndatasets: [synthetic]": "datasets.0 is 'synthetic', but must hold keys and their values",
     MINE
     + "pretrained: {'timm:b': b.safetensors}": "pretrained has a file for 'timm:b', which is not among the encoders",
+    MINE + "pretrained: ./w.safetensors": r"pretrained is './w\.safetensors', but must be true, false, "
+    r"or a file for each encoder: {timm:resnet18: \./w\.safetensors}$",
+    MINE + "encoders: [plain]\npretrained: {plain: 3}": r"pretrained is {'plain': 3}, but must be .*: {plain: FILE\.",
+    MINE + "pretrained: 1": "pretrained is 1, but must be true, false, or a file",
+    MINE + "encoders: plain\npretrained: w": "encoders is 'plain', but must be a list",
     "name: a\ndatasets: [{name: synthetic, label: ..}]": "results are kept in a folder of it",
     "name: a\ndatasets: [{name: synthetic, label: speed}]": "that folder holds the timings",
     MINE + "encoders: ['timm:a', timm-a]": "encoders has 'timm:a' twice",
@@ -74,6 +79,14 @@ def test_a_study_that_cannot_be_is_answered_in_one_sentence(tmp_path, text, sent
     with pytest.raises(RequestError, match=sentence) as caught:
         read_study(written(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+def test_the_line_that_is_suggested_for_weights_can_be_read(tmp_path):
+    with pytest.raises(RequestError) as caught:
+        read_study(written(tmp_path, MINE + "pretrained: ./w.safetensors"))
+    suggested = str(caught.value).partition("each encoder: ")[2]
+    read = read_study(written(tmp_path, MINE + f"pretrained: {suggested}"))
+    assert read.start("timm:resnet18") == "./w.safetensors"
 
 
 def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch import nn
 from torch.nn import functional
 
@@ -27,6 +28,17 @@ class Pooling(nn.Module):
 
     def deeper(self, feature, level):
         return functional.avg_pool2d(feature, 2)
+
+
+class Counting(Pooling):
+    """Holds whole numbers as a parameter, which no gradient can reach."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.order = nn.Parameter(torch.tensor([1, 0, 3, 2]), requires_grad=False)
+
+    def forward(self, image):
+        return [feature[:, self.order] for feature in super().forward(image)]
 
 
 class Wasteful(Pooling):
@@ -67,8 +79,9 @@ def subject(monkeypatch):
     return installed
 
 
-def test_a_level_that_only_pools_need_not_add_parameters(subject):
-    pruning(subject(Pooling))
+@pytest.mark.parametrize("encoder", [Pooling, Counting])
+def test_a_level_that_only_pools_need_not_add_parameters(subject, encoder):
+    pruning(subject(encoder))
 
 
 @pytest.mark.parametrize("encoder", [Wasteful, Frozen])
