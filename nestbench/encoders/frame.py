@@ -41,7 +41,10 @@ def unframed(feature: Tensor, image: Tensor, frame: Frame, stride: int, exact: b
         feature = _joined(feature, image, frame)
     if max(frame.side, frame.least) == 1:
         return feature
-    return feature[..., : _cells(image.shape[-2], stride), : _cells(image.shape[-1], stride)]
+    # A slice would do the same, but the length of one is unknown to older torch where it is exported.
+    for axis in (-2, -1):
+        feature = feature.narrow(axis, 0, torch.sym_min(_cells(image.shape[axis], stride), feature.shape[axis]))
+    return feature
 
 
 def _cells(extent: int, cell: int) -> int:

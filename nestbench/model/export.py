@@ -7,12 +7,15 @@ them: resized, and each brought to mean 0 and standard deviation 1. Logits come 
 import copy
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from operator import floordiv
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+from warnings import catch_warnings
 
 import torch
-from torch import Tensor
+from torch import Tensor, _meta_registrations
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config
 
@@ -50,7 +53,8 @@ def write_torch(model: AnyNetwork, path: Path, about: Use = UNSAID) -> float:
     with replacing(path) as beside:
         with beside.open("wb") as file:
             torch.export.save(trace(model), file, extra_files=describe(model.spec, about))
-        with beside.open("rb") as file:
+        # Older torch warns of how it reads, and below of its own obsolete classes: nothing that a user can mend.
+        with beside.open("rb") as file, catch_warnings(action="ignore", category=UserWarning):
             again = torch.export.load(file).module()
         return _verify(model, again)
 
@@ -66,7 +70,9 @@ def write_onnx(model: AnyNetwork, path: Path, about: Use = UNSAID) -> float | No
     if sum(t.numel() * t.element_size() for t in model.state_dict().values()) > _ONNX_LIMIT:
         raise RequestError("an ONNX file holds at most 2 GiB of weights, and the network has more: use --format torch")
     names = [f"L{depth}" for depth in model.spec.heads]
-    program = torch.onnx.export(trace(model), dynamo=True, input_names=["image"], output_names=names, verbose=False)
+    traced = trace(model)
+    with catch_warnings(action="ignore", category=FutureWarning):
+        program = torch.onnx.export(traced, dynamo=True, input_names=["image"], output_names=names, verbose=False)
     if program is None:
         raise RequestError("torch wrote no ONNX")
     program.model.metadata_props.update(describe(model.spec, about))
@@ -106,10 +112,13 @@ def trace(model: AnyNetwork) -> ExportedProgram:
     return _generalised(program)
 
 
-def _oblivious() -> AbstractContextManager[None]:
-    """Let torch make no exception for sizes at which a tensor happens to be contiguous, or to repeat one value."""
-    patched: AbstractContextManager[None] = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
-    return patched
+@contextmanager
+def _oblivious() -> Iterator[None]:
+    """Let torch make no law of what holds for the sizes that it traces alone, neither of being contiguous nor even."""
+    # Older torch asks for a remainder where it pools, and binds every size to the answer; floor division is the same.
+    unasked = patch.object(_meta_registrations, "div_rtn", floordiv, create=True)
+    with _config.patch(backed_size_oblivious=True), unasked:  # type: ignore[attr-defined]
+        yield
 
 
 def least_side(spec: Spec) -> int:
@@ -171,7 +180,9 @@ def _answering(model: AnyNetwork, failure: str) -> Iterator[None]:
 
 
 def _in_onnxruntime(path: Path, heads: tuple[int, ...]) -> Callable[[Tensor], Logits]:
-    session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options: Any = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # a network that fails here is answered in our one sentence
+    session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(image: Tensor) -> Logits:
         outputs = session.run([f"L{depth}" for depth in heads], {"image": image.numpy()})

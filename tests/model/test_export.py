@@ -234,3 +234,12 @@ def test_without_the_extra_one_sentence_says_how_to_get_it(tmp_path, monkeypatch
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RequestError, match=r"onnx and onnxscript must be installed: pip install 'nestbench\[export\]'"):
         write_onnx(network("unet", depth=1), tmp_path / "n.onnx")
+
+
+@pytest.mark.skipif(SAMPLED, reason="it takes minutes: NESTBENCH_EVERY_EXPORT=1")
+def test_what_onnx_runtime_cannot_run_is_refused_in_silence(tmp_path, capfd):
+    model = network("smp:PSPNet", 3, encoder="timm:resnet10t", in_channels=3)
+    with pytest.raises(RequestError, match=r"^'smp:PSPNet' on encoder 'timm:resnet10t' was exported, but fails at"):
+        write_onnx(model, tmp_path / "network.onnx")
+    assert capfd.readouterr().err == ""
+    assert not (tmp_path / "network.onnx").exists()
