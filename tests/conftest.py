@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
@@ -24,3 +25,19 @@ def no_calibration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr("nestbench.machine.calibrate.time_ways", lambda device, threads: {way: [1.0] for way in WAYS})
         calibrate("cpu", cores(), cache)
         yield
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
+    """Make the hub answer with a status, or fail to with an error."""
+
+    def say(answer: object) -> None:
+        def head(*_: object, **__: object) -> SimpleNamespace:
+            if isinstance(answer, Exception):
+                raise answer
+            return SimpleNamespace(status_code=answer)
+
+        monkeypatch.setattr("nestbench.hub.get_session", lambda: SimpleNamespace(head=head))
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    return say

@@ -1,5 +1,4 @@
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from huggingface_hub import constants, hf_hub_download
@@ -9,22 +8,6 @@ from nestbench.errors import RequestError
 from nestbench.hub import fetching
 
 OTHERWISE = "do without"
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """Make the hub answer with a status, or fail to with an error."""
-
-    def say(answer):
-        def head(*_, **__):
-            if isinstance(answer, Exception):
-                raise answer
-            return SimpleNamespace(status_code=answer)
-
-        monkeypatch.setattr("nestbench.hub.get_session", lambda: SimpleNamespace(head=head))
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    return say
 
 
 @pytest.mark.parametrize(

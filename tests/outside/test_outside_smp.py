@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 import segmentation_models_pytorch as smp
 import torch
@@ -55,21 +53,6 @@ def test_what_can_be_counted_without_memory_takes_none(monkeypatch):
         build("smp:Unet", "timm:resnet10t", 4, classes=1_000_000)
     assert made
     assert all(tensor.is_meta for tensor in made)
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """Make the hub answer, or fail to with an error."""
-
-    def say(answer):
-        def head(*_, **__):
-            if isinstance(answer, Exception):
-                raise answer
-            return SimpleNamespace(status_code=answer)
-
-        monkeypatch.setattr("nestbench.hub.get_session", lambda: SimpleNamespace(head=head))
-
-    return say
 
 
 @pytest.mark.parametrize("encoder", ["timm:resnet10t", "smp:mobilenet_v2"])
