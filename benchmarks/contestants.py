@@ -21,7 +21,7 @@ from nestbench.model.build import specify
 from nestbench.model.size import network_size
 from nestbench.speed.peak import SHAPES, convolutions, peak
 from nestbench.speed.rounds import Pass, Seconds
-from nestbench.study.schema import DatasetSpec
+from nestbench.study.data import DatasetSpec
 
 ENCODER = "timm:resnet18"
 EQUAL_WORK = (16, 32, 96, 160)
@@ -54,7 +54,7 @@ def real_batch(size: int, batch: int, data: Path | None) -> Batch:
     """A batch of nuclei, or of synthetic images, enlarged where they are smaller than asked for."""
     spec = DatasetSpec(name="nuclei" if data else "synthetic", size=min(size, 96))
     prepared = prepare(spec, data_root(data), cache_root())
-    images, masks = next(training_batches(feed(prepared, range(batch), "cpu"), batch, 0, 0, augmented=True))
+    images, masks = next(training_batches(feed(prepared, range(batch), spec, "cpu"), batch, 0, 0, augmented=True))
     images = images.expand(-1, 3, -1, -1).contiguous()
     if size > images.shape[-1]:
         images = functional.interpolate(images, size=(size, size), mode="bilinear")

@@ -17,8 +17,9 @@ from nestbench.datasets.prepared import Prepared, prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.results.records import read_result, seed_folder
 from nestbench.results.scores import iou
+from nestbench.study.data import DatasetSpec
 from nestbench.study.files import read_study
-from nestbench.study.schema import Cell, DatasetSpec, Study
+from nestbench.study.schema import Cell, Study
 
 
 def overlap(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
@@ -30,8 +31,8 @@ def overlap(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
 def floor(prepared: Prepared, spec: DatasetSpec) -> float:
     """Mean IoU of Otsu's threshold over the test cases."""
     scores = []
-    for index in split_cases(prepared.cases, spec.split).test:
-        grey, true = prepared.images[index].mean(axis=-1), prepared.masks[index] > 0
+    for index in split_cases(prepared.cases, spec.split or prepared.shares).test:
+        grey, true = prepared.image(index).mean(axis=-1), prepared.mask(index) > 0
         above = grey > threshold_otsu(grey)
         scores.append(max(overlap(above, true), overlap(~above, true)))
     return float(np.mean(scores))

@@ -32,7 +32,8 @@ from nestbench.model.size import network_size
 from nestbench.runner.status import study_status
 from nestbench.speed.memory import held
 from nestbench.speed.rounds import Pass
-from nestbench.study.schema import DatasetSpec, Study
+from nestbench.study.data import DatasetSpec
+from nestbench.study.schema import Study
 from nestbench.train import training_step
 
 START = {"size": 96, "batch": 16, "depth": 4, "width": 16}

@@ -22,7 +22,6 @@ from nestbench.datasets.feed import feed, training_batches
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import Prepared, prepare
 from nestbench.datasets.splits import split_cases
-from nestbench.evaluate import predict
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan
 from nestbench.model import construct
@@ -31,7 +30,7 @@ from nestbench.results.records import read_epochs, seed_folder
 from nestbench.runner.job import network_spec
 from nestbench.study.files import read_study
 from nestbench.study.schema import Cell, Study
-from nestbench.train import training_step
+from nestbench.train import training_step, validate
 
 
 def whole(file: Path, folder: Path, data: Path | None) -> float:
@@ -46,8 +45,8 @@ def whole(file: Path, folder: Path, data: Path | None) -> float:
 def alone(study: Study, cell: Cell, prepared: Prepared, plan: Plan, epochs: int) -> dict[str, float]:
     """Seconds of so many epochs' steps on one repeated batch, of feeding them, and of validating as often."""
     torch.manual_seed(0)
-    split, recipe = split_cases(prepared.cases, cell.dataset.split), study.recipe
-    training, validation = (feed(prepared, side, plan.device) for side in (split.train, split.validation))
+    split, recipe = split_cases(prepared.cases, cell.dataset.split or prepared.shares), study.recipe
+    training, validation = (feed(prepared, side, cell.dataset, plan.device) for side in (split.train, split.validation))
     model = plan.place(construct(network_spec(cell, prepared))).train()
     optimiser = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=0.0, fused=True)
     found = {"steps": 0.0, "feeding": 0.0, "validation": 0.0}
@@ -59,8 +58,7 @@ def alone(study: Study, cell: Cell, prepared: Prepared, plan: Plan, epochs: int)
         for images, _ in fed:
             training_step(model, fed[0][0][: len(images)], fed[0][1][: len(images)], bce_dice, plan, optimiser)
         end = time.perf_counter()
-        for _ in predict(model, validation, plan):
-            pass
+        validate(model, validation, bce_dice, plan)
         last = time.perf_counter()
         for key, seconds in zip(found, (end - middle, middle - start, last - end), strict=True):
             found[key] += seconds

@@ -22,13 +22,13 @@ from nestbench.datasets.feed import Feed, batches, feed, training_batches
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
-from nestbench.evaluate import BATCH, mean_iou
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan, cores, device_name
-from nestbench.metrics import probabilities
+from nestbench.metrics import confusion, probabilities
 from nestbench.model import construct
+from nestbench.results.scores import iou
 from nestbench.speed.rounds import Pass
-from nestbench.study.schema import DatasetSpec
+from nestbench.study.data import DatasetSpec
 from nestbench.train import training_step
 
 LEARNING_RATE = 2e-3
@@ -38,8 +38,8 @@ def sides(asked: Namespace) -> tuple[Feed, Feed]:
     """Training and validation."""
     spec = DatasetSpec(name="nuclei", size=asked.size)
     prepared = prepare(spec, data_root(asked.data), cache_root())
-    split = split_cases(prepared.cases, spec.split)
-    return feed(prepared, split.train, "cpu"), feed(prepared, split.validation, "cpu")
+    split = split_cases(prepared.cases, spec.split or prepared.shares)
+    return feed(prepared, split.train, spec, "cpu"), feed(prepared, split.validation, spec, "cpu")
 
 
 def validated(model: nn.Module, data: Feed, plan: Plan) -> float:
@@ -47,13 +47,14 @@ def validated(model: nn.Module, data: Feed, plan: Plan) -> float:
     model.eval()
     found = []
     with torch.no_grad():
-        for images, masks in batches(data, BATCH):
+        for _, images, masks in batches(data, 32):
             with plan.autocast():
                 logits = model(plan.arrange(images))
             logits = logits if isinstance(logits, torch.Tensor) else next(iter(logits.values()))
-            found.append(mean_iou(probabilities(logits.float()), masks))
+            tp, fp, fn, _ = (counts.numpy() for counts in confusion(probabilities(logits.float()), masks))
+            found.append(iou(tp, fp, fn).mean(axis=1))
     model.train()
-    return float(torch.cat(found).mean())
+    return float(np.concatenate(found).mean())
 
 
 def racer(asked: Namespace, plain: bool, seed: int) -> Pass:

@@ -1,6 +1,8 @@
 """A network and cases to scores: of each depth, and of the ensemble of all."""
 
+import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,74 +10,165 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nestbench.datasets.contract import Case
-from nestbench.datasets.feed import Feed, batches
+from nestbench.datasets.contract import Case, Pixels
+from nestbench.datasets.feed import Feed
+from nestbench.datasets.resize import Space
 from nestbench.machine import Plan
-from nestbench.metrics import count, decide, probabilities
+from nestbench.metrics import Counts, count, decide, probabilities
 from nestbench.model import AnyNetwork
-from nestbench.results.scores import COUNTS, THRESHOLDS, iou
+from nestbench.results.scores import COUNTS, THRESHOLDS
+from nestbench.windows import OVERLAP, Place, windows
 
-BATCH = 32
+AT_ONCE = 32 * 96 * 96
+"""Pixels, or voxels, that go through a network together, if that is a whole window."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """Neighbouring planes of a case, all of whose windows were seen."""
+
+    case: int
+    """Position on its side."""
+    probability: dict[str, Tensor]
+    """(K, d, H, W) by output."""
+    mask: Tensor
+    """(d, H, W), index of the true class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A case, judged."""
+
+    counts: pd.DataFrame
+    """Table of counts (``results.scores``), a row for each output and class but the background."""
+    mask: Pixels
+    """Class index of each pixel by the network's primary output: (D, H, W)."""
 
 
 def outputs(logits: dict[int, Tensor]) -> dict[str, Tensor]:
-    """Probabilities (N, K, H, W) of each head, ``L1`` .., and with several heads of their mean, ``ensemble``."""
+    """Probabilities (N, K, *space) of each head, ``L1`` .., and with several heads of their mean, ``ensemble``."""
     heads = {f"L{depth}": probabilities(values) for depth, values in logits.items()}
     if len(heads) > 1:
         return heads | {"ensemble": torch.stack(list(heads.values())).mean(dim=0)}
     return heads
 
 
+def output(logits: dict[int, Tensor], name: str) -> Tensor:
+    """Probabilities (N, K, *space) of one output: what ``outputs`` gives under its name."""
+    return outputs(logits)[name] if name == "ensemble" else probabilities(logits[int(name[1:])])
+
+
 @torch.no_grad()
-def predict(model: AnyNetwork, data: Feed, plan: Plan) -> Iterator[tuple[dict[int, Tensor], Tensor]]:
-    """Each batch's logits by depth, and its masks. The network is left in evaluation mode."""
-    model.eval()
-    for images, masks in batches(data, BATCH):
-        with plan.autocast():
-            logits = model(plan.arrange(images))
-        yield {depth: values.float() for depth, values in logits.items()}, masks
+def forward(model: AnyNetwork, images: Tensor, plan: Plan) -> dict[int, Tensor]:
+    """Logits of each head, float32, under the plan."""
+    with plan.autocast():
+        logits = model(plan.arrange(images))
+    return {depth: values.float() for depth, values in logits.items()}
 
 
-def count_cases(
+def at_once(window: Space) -> int:
+    """Windows that go through a network together."""
+    return max(1, AT_ONCE // int(np.prod(window)))
+
+
+def judge(
     model: AnyNetwork, data: Feed, cases: Sequence[Case], classes: Sequence[str], plan: Plan, split: str
-) -> pd.DataFrame:
-    """Table of counts (``results.scores``) for each case, output and class but the background, ``classes[0]``."""
-    tables, start = [], 0
-    for logits, masks in predict(model, data, plan):
-        part = cases[start : start + len(masks)]
-        tables += [_table(p, masks, part, classes[1:], split, name) for name, p in outputs(logits).items()]
-        start += len(masks)
-    return pd.concat(tables, ignore_index=True)
+) -> Iterator[Judged]:
+    """Count and decide every case, whole: where it is seen in windows, they overlap by half and are blended.
+
+    ``classes[0]`` is the background. The network is left in evaluation mode.
+    """
+    for position, planes in itertools.groupby(predict(model, data, plan), key=lambda part: part.case):
+        tallies: dict[str, Counts] = {}
+        found = []
+        for part in planes:
+            for name, probability in part.probability.items():
+                counts = count(probability[None], part.mask[None])
+                tallies[name] = Counts(*map(torch.add, tallies[name], counts)) if name in tallies else counts
+            found.append(decide(part.probability[model.spec.primary][None])[0].to(torch.uint8).cpu().numpy())
+        case = cases[position]
+        tables = [_table(counts, case, classes[1:], split, name) for name, counts in tallies.items()]
+        yield Judged(pd.concat(tables, ignore_index=True), np.concatenate(found))
 
 
-def predicted_masks(model: AnyNetwork, data: Feed, plan: Plan) -> NDArray[np.uint8]:
-    """Class index of each pixel by the network's primary output: (N, H, W)."""
-    primary = model.spec.primary
-    parts = [decide(outputs(logits)[primary]) for logits, _ in predict(model, data, plan)]
-    return torch.cat(parts).to(torch.uint8).cpu().numpy()
+@torch.no_grad()
+def predict(model: AnyNetwork, data: Feed, plan: Plan, overlap: float = OVERLAP) -> Iterator[Planes]:
+    """Every case's planes, from the first to the last. The network is left in evaluation mode.
+
+    No more of a case is held than the planes that one window covers.
+    """
+    model.eval()
+    tasks = (
+        (case, place, weights)
+        for case, space in enumerate(data.spaces)
+        for place, weights in windows(_reach(space, data.window), data.window, overlap)
+    )
+    slab: _Slab | None = None
+    for part in _batched(tasks, at_once(data.window)):
+        images, _ = data.take([(case, *(axis.start for axis in place)) for case, place, _ in part])
+        found = outputs(forward(model, images, plan))
+        for index, (case, place, weights) in enumerate(part):
+            if slab is None or slab.case != case:
+                yield from () if slab is None else slab.emit()
+                slab = _Slab(data, case)
+            yield from slab.emit(place[0].start)
+            slab.add({name: values[index] for name, values in found.items()}, place, weights)
+    yield from () if slab is None else slab.emit()
 
 
-def mean_iou(probability: Tensor, masks: Tensor) -> Tensor:
-    """Foreground IoU of each case (N,), averaged over its classes, float64 on the CPU."""
-    counts = count(probability, masks)
-    tp, fp, fn = (c.double().cpu().numpy() for c in (counts.tp, counts.fp, counts.fn))
-    return torch.from_numpy(iou(tp, fp, fn)).mean(dim=1)
+class _Slab:
+    """Blended probabilities of the planes of a case that windows still touch."""
+
+    def __init__(self, data: Feed, case: int) -> None:
+        self.case = case
+        self._data, self._start = data, 0
+        self._space = _reach(data.spaces[case], data.window)
+        self._held: dict[str, Tensor] = {}
+
+    def add(self, probability: dict[str, Tensor], place: Place, weights: Tensor) -> None:
+        """Blend in one window's probabilities (K, *window)."""
+        for name, values in probability.items():
+            classes = len(values)
+            if name not in self._held:
+                self._held[name] = values.new_zeros(classes, self._data.window[0], *self._space[1:])
+            seen = values.reshape(classes, *self._data.window) * weights.to(values.device)
+            self._held[name][(slice(None), slice(None), *place[1:])] += seen
+
+    def emit(self, before: int | None = None) -> Iterator[Planes]:
+        """Give the planes before this one, or all, without what lies beyond the case's edges."""
+        depth, height, width = self._data.spaces[self.case]
+        stop = depth if before is None else before
+        done = stop - self._start
+        if done <= 0 or not self._held:
+            return
+        planes = slice(self._start, stop)
+        _, mask = self._data.read(self.case, (planes, slice(0, height), slice(0, width)))
+        whole = {name: values[:, :done, :height, :width].clone() for name, values in self._held.items()}
+        for name, values in self._held.items():
+            self._held[name] = torch.cat([values[:, done:], torch.zeros_like(values[:, :done])], dim=1)
+        self._start = stop
+        yield Planes(self.case, whole, mask.to(self._data.moments.device).long())
 
 
-def _table(
-    probability: Tensor, masks: Tensor, cases: Sequence[Case], labels: Sequence[str], split: str, output: str
-) -> pd.DataFrame:
-    counts = count(probability, masks)
-    n, k = counts.tp.shape
+def _reach(space: Space, window: Space) -> Space:
+    return tuple(map(max, space, window))
+
+
+def _batched(tasks: Iterator[tuple[int, Place, Tensor]], size: int) -> Iterator[list[tuple[int, Place, Tensor]]]:
+    while part := list(itertools.islice(tasks, size)):
+        yield part
+
+
+def _table(counts: Counts, case: Case, labels: Sequence[str], split: str, output: str) -> pd.DataFrame:
     columns: dict[str, object] = {
         "split": split,
-        "case": np.repeat([c.id for c in cases], k),
-        "subject": np.repeat([c.subject for c in cases], k),
+        "case": case.id,
+        "subject": case.subject,
         "output": output,
-        "label": np.tile(list(labels), n),
+        "label": list(labels),
     }
-    columns |= {name: getattr(counts, name).cpu().numpy().ravel() for name in COUNTS}
+    columns |= {name: getattr(counts, name)[0].cpu().numpy() for name in COUNTS}
     for name, values in (("tp", counts.tp_at), ("fp", counts.fp_at)):
-        flat = values.cpu().numpy().reshape(n * k, len(THRESHOLDS))
+        flat: NDArray[np.int64] = values[0].cpu().numpy()
         columns |= {f"{name}_{t}": flat[:, i] for i, t in enumerate(THRESHOLDS)}
     return pd.DataFrame(columns)

@@ -35,22 +35,36 @@ def decide(probability: Tensor) -> Tensor:
     return (probability[:, 1] >= 0.5).long() if probability.shape[1] == 2 else probability.argmax(dim=1)
 
 
+class Confusion(NamedTuple):
+    """Pixels of each case and foreground class at the network's decision, int64: (N, classes)."""
+
+    tp: Tensor
+    fp: Tensor
+    fn: Tensor
+    tn: Tensor
+
+
+def confusion(probability: Tensor, target: Tensor) -> Confusion:
+    """Count each case's pixels by foreground class, against class indices (N, *space)."""
+    true, chosen = _is_class(target, probability), _is_class(decide(probability), probability)
+    tp, positive, found = _sum(chosen & true), _sum(true), _sum(chosen)
+    pixels = target[0].numel()
+    return Confusion(tp=tp, fp=found - tp, fn=positive - tp, tn=pixels - positive - found + tp)
+
+
 def count(probability: Tensor, target: Tensor) -> Counts:
-    """Count each case's pixels by foreground class, against class indices (N, H, W)."""
-    classes = torch.arange(1, probability.shape[1], device=probability.device)
-    classes = classes.view(1, -1, *(1,) * (target.dim() - 1))
-    true = target[:, None] == classes
-    chosen = decide(probability)[:, None] == classes
-    tp, fp = _sum(chosen & true), _sum(chosen & ~true)
+    """Count as ``confusion`` does, and at each threshold of the probability too."""
+    true = _is_class(target, probability)
     at = [probability[:, 1:] >= percent / 100 for percent in THRESHOLDS]
-    return Counts(
-        tp=tp,
-        fp=fp,
-        fn=_sum(~chosen & true),
-        tn=_sum(~chosen & ~true),
-        tp_at=torch.stack([_sum(a & true) for a in at], dim=-1),
-        fp_at=torch.stack([_sum(a & ~true) for a in at], dim=-1),
-    )
+    tp_at = torch.stack([_sum(a & true) for a in at], dim=-1)
+    found = torch.stack([_sum(a) for a in at], dim=-1)
+    return Counts(*confusion(probability, target), tp_at=tp_at, fp_at=found - tp_at)
+
+
+def _is_class(labels: Tensor, probability: Tensor) -> Tensor:
+    """Whether each pixel is of each foreground class: (N, classes, *space)."""
+    classes = torch.arange(1, probability.shape[1], device=labels.device)
+    return labels[:, None] == classes.view(1, -1, *(1,) * (labels.dim() - 1))
 
 
 def _sum(pixels: Tensor) -> Tensor:

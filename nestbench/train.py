@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from nestbench.datasets.feed import Feed, training_batches
+from nestbench.datasets.feed import Feed, batches, training_batches
 from nestbench.errors import RunError
-from nestbench.evaluate import mean_iou, outputs, predict
+from nestbench.evaluate import at_once, forward, output
 from nestbench.machine import Plan
+from nestbench.metrics import confusion
 from nestbench.model import AnyNetwork
 from nestbench.results.records import Epoch
+from nestbench.results.scores import iou
 from nestbench.study.schema import Recipe
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -39,7 +41,7 @@ def fit(
             start = time.perf_counter()
             torch.manual_seed((seed << 32) + index)
             train_loss = _epoch(model, training, recipe, loss, (seed, index), plan, optimiser, rate)
-            validation_loss, iou = _validate(model, validation, loss, plan)
+            validation_loss, iou = validate(model, validation, loss, plan)
             _finite(validation_loss, "validation", index)
             rate.after_epoch(iou)
             better = iou > best
@@ -96,13 +98,20 @@ def _finite(loss: float, side: str, epoch: int) -> float:
     return loss
 
 
-def _validate(model: AnyNetwork, data: Feed, loss: Loss, plan: Plan) -> tuple[float, float]:
-    """Mean loss over heads and batches, and mean IoU over cases of the primary output."""
-    losses, ious = [], []
-    for logits, masks in predict(model, data, plan):
+def validate(model: AnyNetwork, data: Feed, loss: Loss, plan: Plan) -> tuple[float, float]:
+    """Mean loss over heads and windows, and mean foreground IoU over cases of the primary output."""
+    model.eval()
+    losses, tallies, windows = [], None, 0
+    for cases, images, masks in batches(data, at_once(data.window)):
+        logits = forward(model, images, plan)
         losses.append(torch.stack([loss(head, masks) for head in logits.values()]).mean() * len(masks))
-        ious.append(mean_iou(outputs(logits)[model.spec.primary], masks))
-    return float(torch.stack(losses).sum()) / len(data), float(torch.cat(ious).mean())
+        windows += len(masks)
+        counts = torch.stack(confusion(output(logits, model.spec.primary), masks)[:3]).cpu()
+        tallies = counts.new_zeros(3, len(data.spaces), counts.shape[-1]) if tallies is None else tallies
+        tallies.index_add_(1, cases, counts)
+    assert tallies is not None, "every side has a case"
+    scores = iou(*tallies.double().numpy())
+    return float(torch.stack(losses).sum()) / windows, float(scores.mean())
 
 
 class LearningRate:

@@ -1,23 +1,39 @@
+import itertools
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from drawn_feed import feed_of
 
 from nestbench.datasets.contract import Case
-from nestbench.datasets.feed import Feed, standardise
-from nestbench.evaluate import BATCH, count_cases, mean_iou, outputs, predicted_masks
+from nestbench.evaluate import AT_ONCE, at_once, judge, output, outputs, predict
+from nestbench.losses import bce_dice
 from nestbench.machine import Plan
 from nestbench.metrics import probabilities
 from nestbench.model import build, prune
 from nestbench.results.scores import COLUMNS, case_scores
+from nestbench.train import validate
 
 PLAN = Plan("cpu", "float32", "contiguous", 1)
-CASES = [Case(f"case-{i}", f"subject-{i // 2}") for i in range(BATCH + 3)]
+CASES = [Case(f"case-{i}", f"subject-{i // 2}") for i in range(7)]
+CELLS = ["background", "cell"]
+
+
+def drawn(spaces, classes=2, **more):
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.randint(0, 256, (1, *space), dtype=torch.uint8, generator=generator) for space in spaces]
+    masks = [torch.randint(0, classes, tuple(space), dtype=torch.uint8, generator=generator) for space in spaces]
+    return feed_of(images, masks, **more)
 
 
 def pictures(classes=2):
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (len(CASES), 1, 16, 16), dtype=torch.uint8, generator=generator)
-    return Feed(images, torch.randint(0, classes, (len(CASES), 16, 16), dtype=torch.uint8, generator=generator))
+    return drawn([(16, 16)] * len(CASES), classes)
+
+
+def counted(model, data, names=CELLS):
+    return pd.concat([one.counts for one in judge(model, data, CASES, names, PLAN, "test")], ignore_index=True)
 
 
 def network(classes=1, name="unet++ds"):
@@ -27,7 +43,7 @@ def network(classes=1, name="unet++ds"):
 
 @pytest.mark.parametrize(("classes", "names"), [(1, ["background", "cell"]), (3, ["background", "a", "b"])])
 def test_every_case_output_and_class_has_a_row(classes, names):
-    counts = count_cases(network(classes), pictures(len(names)), CASES, names, PLAN, "test")
+    counts = counted(network(classes), pictures(len(names)), names)
     assert list(counts.columns) == list(COLUMNS)
     assert len(counts) == len(CASES) * 3 * (len(names) - 1)
     assert set(counts["output"]) == {"L1", "L2", "ensemble"}
@@ -43,24 +59,83 @@ def test_the_ensemble_is_the_mean_of_the_heads_probabilities():
 
 def test_a_pruned_network_scores_as_its_head_did():
     model = network()
-    whole = case_scores(count_cases(model, pictures(), CASES, ["background", "cell"], PLAN, "test"))
-    small = case_scores(count_cases(prune(model, 1), pictures(), CASES, ["background", "cell"], PLAN, "test"))
+    whole = case_scores(counted(model, pictures()))
+    small = case_scores(counted(prune(model, 1), pictures()))
     assert set(small["output"]) == {"L1"}
     np.testing.assert_array_equal(small["iou"], whole.loc[whole["output"] == "L1", "iou"])
 
 
+def test_an_output_is_what_all_of_them_have_under_its_name():
+    logits = network().eval()(torch.randn(2, 1, 16, 16))
+    for name, values in outputs(logits).items():
+        assert torch.equal(output(logits, name), values)
+
+
 def test_the_validation_iou_is_the_tables():
     model, data = network(), pictures()
-    scores = case_scores(count_cases(model, data, CASES, ["background", "cell"], PLAN, "validation"))
-    with torch.no_grad():
-        probability = outputs(model(standardise(data.images)))["ensemble"]
-    expected = scores.loc[scores["output"] == "ensemble", "iou"]
-    np.testing.assert_allclose(mean_iou(probability, data.masks.long()), expected)
+    scores = case_scores(counted(model, data))
+    expected = scores.loc[scores["output"] == "ensemble", "iou"].mean()
+    assert validate(model, data, bce_dice, PLAN)[1] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("classes", [1, 4])
-def test_predicted_masks_hold_classes(classes):
-    masks = predicted_masks(network(classes), pictures(), PLAN)
-    assert masks.shape == (len(CASES), 16, 16)
-    assert masks.dtype == np.uint8
-    assert masks.max() < max(2, classes)
+def test_predicted_masks_hold_classes_and_have_the_size_of_their_case(classes):
+    data = drawn([(16, 16), (21, 40)], max(2, classes), patch=16)
+    names = ["background", "a", "b", "c"][: max(2, classes)]
+    masks = [one.mask for one in judge(network(classes), data, CASES, names, PLAN, "test")]
+    assert [mask.shape for mask in masks] == [(1, 16, 16), (1, 21, 40)]
+    assert all(mask.dtype == np.uint8 and mask.max() < max(2, classes) for mask in masks)
+
+
+SPACES = {2: [(16, 16), (30, 17), (16, 41)], 3: [(16, 16, 16), (37, 20, 18), (5, 16, 23)]}
+
+
+@pytest.mark.parametrize(("dims", "volumes"), [(2, False), (2, True), (3, True)])
+def test_every_plane_comes_once_in_its_order_with_its_mask(dims, volumes):
+    spaces = SPACES[3 if volumes else 2]
+    data = drawn(spaces, patch=16)
+    if volumes and dims == 2:
+        data = feed_of_slices(data)
+    model = build("unet++ds", "plain:2", depth=2, classes=1, dims=dims)
+    for case, parts in itertools.groupby(predict(model, data, PLAN), key=lambda part: part.case):
+        planes = list(parts)
+        space = spaces[case] if volumes else (1, *spaces[case])
+        truth = data.read(case, tuple(slice(0, side) for side in space))[1]
+        assert torch.equal(torch.cat([part.mask for part in planes]), truth.long())
+        for name in ("L1", "L2", "ensemble"):
+            whole = torch.cat([part.probability[name] for part in planes], dim=1)
+            assert whole.shape == (2, *space)
+            torch.testing.assert_close(whole.sum(dim=0), torch.ones(space))
+
+
+def feed_of_slices(data):
+    return replace(data, window=(1, 16, 16), dims=2)
+
+
+class Pixelwise(torch.nn.Module):
+    """A network that sees one pixel at a time, so that windows cannot matter."""
+
+    class spec:  # noqa: N801
+        primary = "L1"
+
+    def forward(self, image):
+        return {1: image * 3 - 1}
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_where_a_network_acts_pixel_by_pixel_windows_change_nothing(dims):
+    spaces = SPACES[dims]
+    data = drawn(spaces, patch=16)
+    for position, parts in itertools.groupby(predict(Pixelwise(), data, PLAN), key=lambda part: part.case):
+        found = torch.cat([part.probability["L1"] for part in parts], dim=1)
+        space = spaces[position] if dims == 3 else (1, *spaces[position])
+        image, _ = data.read(position, tuple(slice(0, side) for side in space))
+        mean, deviation = data.moments[position]
+        expected = probabilities((3 * (image - mean) / deviation - 1)[None])[0]
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_window_too_large_for_a_batch_goes_alone():
+    assert at_once((1, 96, 96)) == 32
+    assert at_once((128, 128, 128)) == 1
+    assert at_once((1, 1, 1)) == AT_ONCE

@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 import torch
+from drawn_feed import feed_of
 
-from nestbench.datasets.feed import Feed
 from nestbench.errors import RunError
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan
@@ -21,7 +21,7 @@ def squares(n=12, size=16, seed=0):
     masks = torch.zeros(n, size, size, dtype=torch.uint8)
     for i in range(n):
         masks[i, i % 8 : i % 8 + 6, 3:11] = 1
-    return Feed(images + 120 * masks[:, None], masks)
+    return feed_of(images + 120 * masks[:, None], masks)
 
 
 def network(name="unet++ds", block="modern"):

@@ -1,62 +1,86 @@
-"""From a data set's cases to arrays on disk, written case by case."""
+"""From a data set's cases to bytes on disk, written case by case."""
 
 import hashlib
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy.ndimage import distance_transform_edt
 
-from nestbench.datasets.contract import Case, Dataset, Labels, Pixels
+from nestbench.datasets.contract import Case, Dataset, Sample
+from nestbench.datasets.intensity import moments, to_bytes
 from nestbench.datasets.problems import refuse
+from nestbench.datasets.resize import resized_image, resized_instances, resized_mask
 from nestbench.errors import RequestError
+from nestbench.study.data import DatasetSpec
 
 Progress = Callable[[int, int], None]
-Row = dict[str, NDArray[Any]]
-"""What one case adds to each array, by the array's name."""
+Arrays = dict[str, NDArray[Any]]
+"""What one case adds to each file, by the file's name: (D, H, W) and, for images, C; a picture's D is 1."""
 Found = TypeVar("Found")
 
 
+class Written(NamedTuple):
+    """What was written, beside the files."""
+
+    content: str
+    """SHA-256 of all of it, ids and subjects included."""
+    spaces: list[tuple[int, int, int]]
+    """(D, H, W) of each case."""
+    moments: list[tuple[float, float]]
+    """Mean and deviation of each case."""
+    spacings: list[tuple[float, ...] | None]
+    """Millimetres along D, H and W of each case, as it is written."""
+
+
+class _Row(NamedTuple):
+    arrays: Arrays
+    moments: tuple[float, float]
+    spacing: tuple[float, ...] | None
+
+
 def write_arrays(
-    folder: Path, dataset: Dataset, cases: Sequence[Case], size: int, progress: Progress | None = None
-) -> str:
-    """Read, resize and write every case; return the SHA-256 of what was written, ids and subjects included.
+    folder: Path, dataset: Dataset, cases: Sequence[Case], spec: DatasetSpec, progress: Progress | None = None
+) -> Written:
+    """Read every case, bring it to 8 bits and to its size, and write it.
 
     Raises RequestError that names the files at fault, after every case has been tried.
     """
-    digest = hashlib.sha256(json.dumps([astuple(case) for case in cases]).encode())
+    digest = hashlib.sha256(json.dumps([astuple(case)[:2] for case in cases]).encode())
     problems: list[str] = []
+    written = Written("", [], [], [])
     with ExitStack() as stack:
         files: dict[str, BinaryIO] = {}
-        rows = stack.enter_context(closing(try_each(cases, partial(_row, dataset, size))))
+        rows = stack.enter_context(closing(try_each(cases, partial(_row, dataset, spec))))
         for done, row in enumerate(rows, start=1):
             if isinstance(row, RequestError):
                 problems.append(str(row))
             elif not problems:
-                files = files or {n: stack.enter_context(_started(folder, n, row[n], len(cases))) for n in row}
-                _append(files, row, digest.update)
+                files = files or {n: stack.enter_context((folder / f"{n}.bin").open("wb")) for n in row.arrays}
+                _append(files, row.arrays, digest.update)
+                _note(written, row)
             if progress:
                 progress(done, len(cases))
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())
     refuse(f"{len(problems)} of the {len(cases)} cases of '{dataset.about.title}' cannot be used:", problems)
-    return digest.hexdigest()
+    return written._replace(content=digest.hexdigest())
 
 
 def try_each(cases: Sequence[Case], read: Callable[[Case], Found]) -> Generator[Found | RequestError]:
     """What ``read`` gives of each case, or why it refuses it, in their order.
 
-    Several threads read: decoding leaves Python's lock alone.
+    Several threads read: decoding leaves Python's lock alone. They are never more than a case ahead each, so that
+    what is read does not pile up.
     """
 
     def attempt(case: Case) -> Found | RequestError:
@@ -65,62 +89,73 @@ def try_each(cases: Sequence[Case], read: Callable[[Case], Found]) -> Generator[
         except RequestError as error:
             return error
 
-    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    threads = min(8, os.cpu_count() or 1)
+    ahead: deque[Future[Found | RequestError]] = deque()
+    pool = ThreadPoolExecutor(threads)
     try:
-        yield from pool.map(attempt, cases)
+        for case in cases:
+            if len(ahead) > threads:
+                yield ahead.popleft().result()
+            ahead.append(pool.submit(attempt, case))
+        while ahead:
+            yield ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _row(dataset: Dataset, size: int, case: Case) -> Row:
-    image, mask, instances = dataset.read(case)
-    if image.shape != (*mask.shape, dataset.channels):
-        raise RequestError(f"case '{case.id}' has an image {image.shape} and a mask {mask.shape}: they do not fit")
-    row: Row = {"images": resized_image(image, size), "masks": resized_mask(mask, size)}
-    return row if instances is None else row | {"instances": resized_instances(instances, row["masks"])}
+def _row(dataset: Dataset, spec: DatasetSpec, case: Case) -> _Row:
+    sample = dataset.read(case)
+    _check(sample, dataset, case)
+    space, spacing = _target(sample, spec, case)
+    image = resized_image(to_bytes(sample.image, spec.window, spec.percentiles, f"case '{case.id}'"), space)
+    mask = resized_mask(sample.mask, space)
+    arrays: Arrays = {"images": image, "masks": mask}
+    if sample.instances is not None:
+        arrays["instances"] = resized_instances(sample.instances, mask)
+    if len(space) == 2:
+        arrays = {name: values[None] for name, values in arrays.items()}
+    return _Row(arrays, moments(image, windowed=spec.window is not None), spacing)
 
 
-def resized_image(image: Pixels, size: int) -> Pixels:
-    """Resize (H, W, C) to (size, size, C), bilinear, averaging over what a smaller pixel covers."""
-    planes = [Image.fromarray(image[..., c]) for c in range(image.shape[2])]
-    return np.stack([np.asarray(p.resize((size, size), Image.Resampling.BILINEAR)) for p in planes], axis=-1)
+def _check(sample: Sample, dataset: Dataset, case: Case) -> None:
+    image, mask = sample.image.shape, sample.mask.shape
+    if image != (*mask, dataset.channels):
+        raise RequestError(f"case '{case.id}' has an image {image} and a mask {mask}: they do not fit")
+    if sample.mask.max(initial=0) >= len(dataset.classes):
+        raise RequestError(
+            f"case '{case.id}' has the label {sample.mask.max()}, and there are {len(dataset.classes)} classes"
+        )
 
 
-def resized_mask(mask: Pixels, size: int) -> Pixels:
-    """Resize (H, W) to (size, size): each pixel takes the class that covers most of it.
-
-    The nearest pixel's class would do for large objects; for small ones it makes borders ragged by chance, more than
-    networks differ by.
-    """
-    classes = np.unique(mask)
-    planes = [Image.fromarray((mask == c).astype(np.float32)) for c in classes]
-    covered = [np.asarray(p.resize((size, size), Image.Resampling.BOX)) for p in planes]
-    return np.asarray(classes[np.argmax(covered, axis=0)], dtype=np.uint8)
-
-
-def resized_instances(instances: Labels, mask: Pixels) -> Labels:
-    """Resize (H, W) by the nearest pixel to the resized mask's shape, and let every object end where the mask does."""
-    height, width = mask.shape
-    nearest = np.asarray(Image.fromarray(instances).resize((width, height), Image.Resampling.NEAREST))
-    if not nearest.any():
-        return np.asarray(mask > 0, dtype=np.int32)
-    rows, columns = distance_transform_edt(nearest == 0, return_distances=False, return_indices=True)
-    return np.asarray(np.where(mask > 0, nearest[rows, columns], 0), dtype=np.int32)
+def _target(sample: Sample, spec: DatasetSpec, case: Case) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
+    """Pixels along each axis that a case is brought to, and the millimetres between them."""
+    space, spacing = sample.mask.shape, sample.spacing
+    if spec.spacing is not None:
+        wanted = spec.spacing if isinstance(spec.spacing, tuple) else (spec.spacing,) * len(space)
+        if spacing is None:
+            raise RequestError(f"case '{case.id}' does not say its spacing, so it cannot be resampled")
+        if len(wanted) != len(space):
+            raise RequestError(f"spacing has {len(wanted)} values, and case '{case.id}' has {len(space)} axes")
+        space = tuple(max(1, round(n * own / new)) for n, own, new in zip(space, spacing, wanted, strict=True))
+    if spec.size is not None:
+        space = (*space[:-2], spec.size, spec.size)
+    if spacing is not None:
+        spacing = tuple(own * n / new for own, n, new in zip(spacing, sample.mask.shape, space, strict=True))
+    return space, spacing
 
 
-def _started(folder: Path, name: str, first: NDArray[Any], count: int) -> BinaryIO:
-    """A file of ``count`` rows like ``first``, with its header written and no row yet."""
-    file = (folder / f"{name}.npy").open("wb")
-    descr = np.lib.format.dtype_to_descr(first.dtype)
-    header = {"descr": descr, "fortran_order": False, "shape": (count, *first.shape)}
-    np.lib.format.write_array_header_2_0(file, header)
-    return file
+def _note(written: Written, row: _Row) -> None:
+    depth, height, width = row.arrays["masks"].shape
+    written.spaces.append((depth, height, width))
+    written.moments.append(row.moments)
+    written.spacings.append(row.spacing)
 
 
-def _append(files: dict[str, BinaryIO], row: Row, digest: Callable[[bytes], None]) -> None:
-    if row.keys() != files.keys():
+def _append(files: dict[str, BinaryIO], arrays: Arrays, digest: Callable[[bytes | memoryview], None]) -> None:
+    if arrays.keys() != files.keys():
         raise RequestError("the data set tells objects apart in some cases and not in others")
     for name, file in files.items():
-        content = row[name].tobytes()
-        file.write(content)
-        digest(name.encode() + content)
+        content = np.ascontiguousarray(arrays[name])
+        file.write(content.data)
+        digest(f"{name} {content.shape}".encode())
+        digest(content.data)

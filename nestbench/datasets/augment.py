@@ -1,44 +1,43 @@
 """Augmentation of a batch on its device, with parameters of its own for each sample.
 
-The parameters are a pure function of (seed, epoch, index of the sample): what ran before, the batch size and
-the network have no say, so every member of a study sees the same pictures.
+The parameters are a pure function of (seed, epoch, place of the sample in the epoch): what ran before, the batch size
+and the network have no say, so every member of a study sees the same pictures.
 
-Only the eight symmetries of the square move pixels: they are exact, while turning by any angle blurs borders by half
-a pixel, which is much for an object of a few pixels.
+Only symmetries of the square move pixels, and of the box that a volume is: they are exact, while turning by any angle
+blurs borders by half a pixel, which is much for an object of a few pixels.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
-_DRAWS = 5
 
-
-def draws(seed: int, epoch: int, samples: int) -> Tensor:
-    """Uniform numbers in [0, 1), one row of them for each sample of the training set: (samples, 5), float32."""
+def draws(seed: int, epoch: int, samples: int, dims: int = 2) -> Tensor:
+    """Uniform numbers in [0, 1), one row of them for each sample of the epoch: (samples, 3 + dims), float32."""
     generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-    return torch.from_numpy(generator.random((samples, _DRAWS), dtype=np.float32))
+    return torch.from_numpy(generator.random((samples, 3 + dims), dtype=np.float32))
 
 
 def augment(images: Tensor, masks: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
-    """Mirror, turn by quarters and shade standardised images (N, C, H, H), and move their masks (N, H, H) with them.
+    """Mirror, turn by quarters and shade standardised images (N, C, *space), and move their masks (N, *space) too.
 
-    ``draw`` holds a row of ``draws`` for each sample.
+    The last two axes of space are of one length. ``draw`` holds a row of ``draws`` for each sample.
     """
     draw = draw.to(images.device)
     return _shade(_moved(images, draw), draw), _moved(masks[:, None], draw)[:, 0]
 
 
 def _moved(pixels: Tensor, draw: Tensor) -> Tensor:
-    """One of the eight symmetries for each sample, by the first three numbers of its row."""
-    chosen = (draw[:, :3] < 0.5).view(-1, 3, 1, 1, 1)
-    pixels = torch.where(chosen[:, 0], pixels.flip(-1), pixels)
-    pixels = torch.where(chosen[:, 1], pixels.flip(-2), pixels)
-    return torch.where(chosen[:, 2], pixels.transpose(-1, -2), pixels)
+    """One of the eight symmetries of the square, or sixteen of the box, for each sample."""
+    chosen = (draw[:, 2:] < 0.5).view(len(draw), -1, *(1,) * (pixels.dim() - 1))
+    for axis in range(1, pixels.dim() - 1):
+        pixels = torch.where(chosen[:, axis - 1], pixels.flip(-axis), pixels)
+    return torch.where(chosen[:, -1], pixels.transpose(-1, -2), pixels)
 
 
 def _shade(images: Tensor, draw: Tensor) -> Tensor:
-    """Contrast by a factor of 0.75 to 1.33, brightness by up to 0.3 standard deviations, from the next two numbers."""
-    contrast = 0.75 ** (2 * draw[:, 3] - 1)
-    brightness = 0.6 * (draw[:, 4] - 0.5)
-    return images * contrast.view(-1, 1, 1, 1) + brightness.view(-1, 1, 1, 1)
+    """Contrast by a factor of 0.75 to 1.33, brightness by up to 0.3 standard deviations, from the first two numbers."""
+    contrast = 0.75 ** (2 * draw[:, 0] - 1)
+    brightness = 0.6 * (draw[:, 1] - 0.5)
+    shape = (-1, *(1,) * (images.dim() - 1))
+    return images * contrast.view(shape) + brightness.view(shape)

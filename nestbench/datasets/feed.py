@@ -1,42 +1,105 @@
-"""Feeding: a side of a prepared data set on the device as bytes, and its batches."""
+"""Feeding: one side of a split as batches of what a network sees, from the device's memory or from the disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
+from nestbench.datasets.ahead import ahead
 from nestbench.datasets.augment import augment, draws
 from nestbench.datasets.prepared import Prepared
+from nestbench.datasets.resize import Space
+from nestbench.study.data import DatasetSpec
+from nestbench.windows import starts
+
+Place = tuple[int, int, int, int]
+"""Case by its position on this side, and where a window begins along D, H and W."""
+
+RESIDENT = 2**30
+"""Bytes of images and masks that are held on the device; a side that is larger is read from the disk as it is used."""
+
+Read = Callable[[int, tuple[slice, ...]], tuple[Tensor, Tensor]]
+"""Image (C, d, h, w) and mask (d, h, w) of a case, uint8, in a window that may reach beyond its far edges."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Feed:
-    """Images (N, C, H, W) and masks (N, H, W) of one side of a split, uint8, on the device."""
+    """Images and masks of one side of a split, and the windows in which a network sees them."""
 
-    images: Tensor
-    masks: Tensor
+    read: Read
+    spaces: Sequence[Space]
+    """(D, H, W) of each case."""
+    moments: Tensor
+    """Mean and deviation of each case, (cases, 2), on the device."""
+    window: Space
+    """(d, h, w) of what a network sees; d is 1 for a 2D network."""
+    dims: int
+    step: int
+    """Pixels from one training window to the next, along the axes where the window is not whole."""
+    samples: int | None = None
+    """Windows of an epoch, drawn anew for each; None: all, once."""
+    streamed: bool = False
 
     def __len__(self) -> int:
-        return len(self.images)
+        """Windows that an epoch of training shows."""
+        return self.samples or len(self.places)
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """All training windows, (n, 4), in the order of their cases."""
+        return self.grid(self.step)
+
+    @cached_property
+    def with_objects(self) -> NDArray[np.bool_]:
+        """Whether there is more than background in each training window."""
+        return np.array([bool(self._cut(place)[1].any()) for place in self.places])
+
+    def grid(self, step: int) -> NDArray[np.int64]:
+        """Windows that cover every case, at most ``step`` pixels apart: (n, 4)."""
+        found = [_places(case, space, self.window, step) for case, space in enumerate(self.spaces)]
+        return np.concatenate(found)
+
+    def take(self, places: Sequence[Place] | NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Standardised images (N, C, *window) and masks (N, *window), uint8, on the device."""
+        images, masks = zip(*(self._cut(place) for place in places), strict=True)
+        device = self.moments.device
+        stacked, truth = (torch.stack(parts).to(device, non_blocking=True) for parts in (images, masks))
+        cases = torch.as_tensor([int(place[0]) for place in places], device=device)
+        values = standardise(stacked, self.moments[cases])
+        return (values, truth) if self.dims == 3 else (values[:, :, 0], truth[:, 0])
+
+    def _cut(self, place: Place | NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        case, *begins = (int(number) for number in place)
+        return self.read(case, tuple(slice(b, b + n) for b, n in zip(begins, self.window, strict=True)))
 
 
-def feed(prepared: Prepared, side: Sequence[int], device: str) -> Feed:
-    """Copy one side of a split to the device."""
-    index = np.asarray(side, dtype=np.int64)
-    images = torch.from_numpy(np.ascontiguousarray(prepared.images[index].transpose(0, 3, 1, 2)))
-    return Feed(images.to(device), torch.from_numpy(prepared.masks[index]).to(device))
+def feed(prepared: Prepared, side: Sequence[int], spec: DatasetSpec, device: str, resident: int = RESIDENT) -> Feed:
+    """One side of a split: on the device where it takes ``resident`` bytes at most, else read as it is used."""
+    positions, spaces = list(side), [prepared.spaces[i] for i in side]
+    dims = spec.dims or prepared.dims
+    streamed = sum(int(np.prod(space)) for space in spaces) * (prepared.channels + 1) > resident
+    stored = _stored(prepared, positions)
+    return Feed(
+        read=stored if streamed else held(_on_device(stored, spaces, device)),
+        spaces=spaces,
+        moments=torch.tensor([prepared.moments[i] for i in positions], device=device),
+        window=_window(spaces[0], spec, dims),
+        dims=dims,
+        step=spec.step,
+        samples=spec.samples,
+        streamed=streamed,
+    )
 
 
-def standardise(images: Tensor) -> Tensor:
-    """Bring each image (N, C, H, W) to mean 0 and standard deviation 1 over all its pixels and channels, float32.
-
-    Microscopes and scanners differ in gain and offset from image to image; an even image becomes zeros.
-    """
-    values = images.float()
-    deviation, mean = torch.std_mean(values, dim=(1, 2, 3), keepdim=True, correction=0)
-    return (values - mean) / deviation.clamp_min(1.0)
+def standardise(images: Tensor, moments: Tensor) -> Tensor:
+    """Bring images (N, C, *any) to mean 0 and deviation 1 by the mean and deviation of each, (N, 2); float32."""
+    mean, deviation = (column.view(-1, *(1,) * (images.dim() - 1)) for column in moments.unbind(dim=1))
+    return (images.float() - mean) / deviation
 
 
 def training_batches(data: Feed, batch: int, seed: int, epoch: int, augmented: bool) -> Iterator[tuple[Tensor, Tensor]]:
@@ -44,17 +107,93 @@ def training_batches(data: Feed, batch: int, seed: int, epoch: int, augmented: b
 
     Their sizes differ by one at most: a last batch of a single image would upset batch norm.
     """
-    order = np.random.Generator(np.random.Philox(key=[seed, epoch], counter=1 << 64)).permutation(len(data))
-    draw = draws(seed, epoch, len(data))
-    for part in np.array_split(order, -(-len(data) // batch)):
-        index = torch.from_numpy(part)
-        images, masks = standardise(data.images[index]), data.masks[index]
-        if augmented:
-            images, masks = augment(images, masks, draw[index])
-        yield images, masks.long()
+    order = _order(data, np.random.Generator(np.random.Philox(key=[seed, epoch], counter=1 << 64)))
+    draw = draws(seed, epoch, len(order), data.dims)
+    parts = np.array_split(np.arange(len(order)), -(-len(order) // batch))
+    taken = (data.take(data.places[order[part]]) for part in parts)
+    for part, (images, masks) in zip(parts, ahead(taken) if data.streamed else taken, strict=True):
+        seen = augment(images, masks, draw[part]) if augmented else (images, masks)
+        yield seen[0], seen[1].long()
 
 
-def batches(data: Feed, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of standardised images and masks (int64), in their order."""
-    for images, masks in zip(torch.split(data.images, batch), torch.split(data.masks, batch), strict=True):
-        yield standardise(images), masks.long()
+def batches(data: Feed, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Cases (N,), standardised images and masks (int64) of windows that cover every case, in the order of the cases.
+
+    Windows overlap only where a side is no multiple of theirs: there a pixel is seen twice.
+    """
+    places = data.grid(max(data.window))
+    parts = np.array_split(places, -(-len(places) // batch))
+    taken = (data.take(part) for part in parts)
+    for part, (images, masks) in zip(parts, ahead(taken) if data.streamed else taken, strict=True):
+        yield torch.as_tensor(part[:, 0]), images, masks.long()
+
+
+def _on_device(read: Read, spaces: Sequence[Space], device: str) -> list[tuple[Tensor, Tensor]]:
+    """Every case as a whole."""
+    wholes = (read(case, tuple(map(slice, [0] * 3, space))) for case, space in enumerate(spaces))
+    return [(image.to(device), mask.to(device)) for image, mask in wholes]
+
+
+def _window(space: Space, spec: DatasetSpec, dims: int) -> Space:
+    """What a network sees at once: a patch, or a whole plane, which all have one size then."""
+    if spec.patch is None:
+        return (1, *space[1:])
+    return (spec.patch if dims == 3 else 1, spec.patch, spec.patch)
+
+
+def _places(case: int, space: Space, window: Space, step: int) -> NDArray[np.int64]:
+    axes = (starts(side, length, min(step, length)) for side, length in zip(space, window, strict=True))
+    begins = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    return np.column_stack([np.full(len(begins), case), begins]).astype(np.int64)
+
+
+def _order(data: Feed, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Which training windows an epoch shows, in which order.
+
+    Where they are drawn, half of them hold an object: in most windows of most volumes there is nothing to be learnt.
+    """
+    count = len(data.places)
+    if data.samples is None:
+        return generator.permutation(count)
+    every, objects = np.arange(count), np.flatnonzero(data.with_objects)
+    wanted = data.samples // 2 if len(objects) else 0
+    chosen = [_drawn(generator, objects, wanted), _drawn(generator, every, data.samples - wanted)]
+    return generator.permutation(np.concatenate(chosen))
+
+
+def _drawn(generator: np.random.Generator, places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """So many of the places; each as often as any other, give or take one."""
+    rounds = [generator.permutation(places) for _ in range(-(-count // max(len(places), 1)))]
+    return np.concatenate(rounds)[:count] if rounds else places[:0]
+
+
+def held(cases: Sequence[tuple[Tensor, Tensor]]) -> Read:
+    """Read from images (C, D, H, W) and masks (D, H, W) that are in memory."""
+
+    def read(case: int, place: tuple[slice, ...]) -> tuple[Tensor, Tensor]:
+        image, mask = cases[case]
+        return _padded(image[(slice(None), *place)], place), _padded(mask[place], place)
+
+    return read
+
+
+def _stored(prepared: Prepared, positions: list[int]) -> Read:
+    """Read from where the cases lie on the disk."""
+
+    def read(case: int, place: tuple[slice, ...]) -> tuple[Tensor, Tensor]:
+        position = positions[case]
+        image = np.moveaxis(prepared.image(position)[place], -1, 0).copy()
+        mask = prepared.mask(position)[place].copy()
+        return _padded(torch.from_numpy(image), place), _padded(torch.from_numpy(mask), place)
+
+    return read
+
+
+def _padded(pixels: Tensor, place: tuple[slice, ...]) -> Tensor:
+    """Pixels (..., d, h, w) with their far edges repeated until they fill their place."""
+    missing = [p.stop - p.start - side for p, side in zip(place, pixels.shape[-3:], strict=True)]
+    if not any(missing):
+        return pixels
+    edges = [n for side in reversed(missing) for n in (0, side)]
+    grown = functional.pad(pixels.float().reshape(1, -1, *pixels.shape[-3:]), edges, mode="replicate")
+    return grown.to(torch.uint8).reshape(*pixels.shape[:-3], *grown.shape[-3:])

@@ -15,8 +15,8 @@ from nestbench.datasets.contract import About, Case, Labels, Sample
 from nestbench.datasets.listing import files, folders, stamps
 from nestbench.datasets.pictures import naming, opened, read_image, size_of
 from nestbench.errors import RequestError
-from nestbench.study.schema import Frozen
 from nestbench.study.sentences import checked
+from nestbench.study.words import Frozen
 
 PLACES = ("stage1_train", "dsb2018/stage1_train", "nuclei/stage1_train")
 SOURCE = "it is stage1_train of Kaggle's data-science-bowl-2018, also kept as BBBC038 by the Broad Institute"
@@ -41,6 +41,8 @@ class Nuclei:
     )
     classes = ("background", "nucleus")
     channels = 3
+    dims = 2
+    shares = (0.5, 0.2, 0.3)
 
     def __init__(self, root: Path, /, **options: Any) -> None:
         self._root = root

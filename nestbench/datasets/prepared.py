@@ -1,21 +1,24 @@
-"""A data set made ready once: every image at the study's size, in arrays that are mapped into memory.
+"""A data set made ready once: every case in 8 bits and at the study's size, in files that are mapped into memory.
 
-    <cache>/<name>-<size>-<key>/
-        images.npy      uint8 (N, H, W, C)
-        masks.npy       uint8 (N, H, W), index of the class
-        instances.npy   int32 (N, H, W), 0 = background; where the data set tells objects apart
-        index.json      everything else, and size and time of the arrays
+    <cache>/<name>-<key>/
+        images.bin      uint8 (D, H, W, C) of one case after the other; D is 1 for a picture
+        masks.bin       uint8 (D, H, W), index of the class
+        instances.bin   int32 (D, H, W), 0 = background; where the data set tells objects apart
+        index.json      everything else, and size and time of the files
 
 The folder appears whole or not at all; one that was touched since is built again. A hidden lock file beside it keeps
 two processes from building it at once.
 """
 
 import fcntl
+import itertools
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,44 +28,71 @@ from nestbench.datasets.arrays import Progress, write_arrays
 from nestbench.datasets.contract import About, Case, Dataset, Labels, Pixels
 from nestbench.datasets.listing import stamps
 from nestbench.datasets.open import open_dataset
+from nestbench.datasets.resize import Space
 from nestbench.datasets.splits import Split
 from nestbench.errors import RequestError
 from nestbench.results.atomic import writable, write_json
 from nestbench.results.records import fingerprint
-from nestbench.study.schema import DatasetSpec, slug
+from nestbench.study.data import DatasetSpec
+from nestbench.study.words import slug
 
 # Raised whenever the arrays of one source would come out otherwise.
-_FORMAT = 2
+_FORMAT = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Every case of a data set at one size."""
+    """Every case of a data set, in 8 bits. Cases are told by their position."""
 
     folder: Path
-    """Where the arrays lie: ``reopen`` maps them again, in another process too."""
+    """Where the files lie: ``reopen`` finds them again, in another process too."""
     key: str
-    """Fingerprint of what the arrays were made from on this machine: files, times, options, size."""
+    """Fingerprint of what the files were made from on this machine: files, times, options, size."""
     content: str
-    """SHA-256 of arrays, ids and subjects: the same on every machine that has the same data."""
+    """SHA-256 of contents, ids and subjects: the same on every machine that has the same data."""
     about: About
     classes: tuple[str, ...]
+    channels: int
+    dims: int
+    """2 for pictures, 3 for volumes."""
+    shares: tuple[float, float, float]
+    """Shares of the cases for training, validation and test where a study says nothing."""
     cases: tuple[Case, ...]
-    images: Pixels
-    """(N, H, W, C), mapped read-only."""
-    masks: Pixels
-    """(N, H, W), index of the class, mapped read-only."""
-    instances: Labels | None
-    """(N, H, W), mapped read-only; None where objects are not told apart."""
+    spaces: tuple[Space, ...]
+    """(D, H, W) of each case; D is 1 for a picture."""
+    moments: tuple[tuple[float, float], ...]
+    """Mean and standard deviation by which a network sees each case."""
+    spacings: tuple[tuple[float, ...] | None, ...]
+    """Millimetres along each axis of each case, where they are known."""
+    has_instances: bool
 
-    @property
-    def channels(self) -> int:
-        """Channels of every image."""
-        return int(self.images.shape[3])
+    def image(self, position: int) -> Pixels:
+        """(D, H, W, C), mapped read-only for as long as it is held: what was looked at does not stay in memory."""
+        image: Pixels = self._mapped("images", position, np.uint8, (self.channels,))
+        return image
+
+    def mask(self, position: int) -> Pixels:
+        """(D, H, W), index of the class, mapped read-only."""
+        mask: Pixels = self._mapped("masks", position, np.uint8)
+        return mask
+
+    def instances(self, position: int) -> Labels | None:
+        """(D, H, W), a number for each object, mapped read-only; None where objects are not told apart."""
+        return self._mapped("instances", position, np.int32) if self.has_instances else None
+
+    def _mapped(self, name: str, position: int, kind: type, inner: tuple[int, ...] = ()) -> Any:
+        before, unit = self._starts[position], np.dtype(kind).itemsize * math.prod(inner)
+        shape = (*self.spaces[position], *inner)
+        return np.memmap(self.folder / f"{name}.bin", kind, "r", before * unit, shape)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Pixels before each case."""
+        return [0, *itertools.accumulate(math.prod(space) for space in self.spaces)]
 
 
 def prepare(spec: DatasetSpec, root: Path, cache: Path, progress: Progress | None = None) -> Prepared:
-    """Give the prepared arrays of a study's data set, and make them where they are not there yet.
+    """Give the prepared files of a study's data set, and make them where they are not there yet.
 
     ``progress`` is told how many cases of how many are done. Several processes may ask at once: one works, the
     others wait for it.
@@ -70,9 +100,9 @@ def prepare(spec: DatasetSpec, root: Path, cache: Path, progress: Progress | Non
     Raises RequestError that names the files at fault, and how many they are.
     """
     dataset = open_dataset(spec, root)
-    source = {"format": _FORMAT, "name": spec.name, "size": spec.size, "source": dataset.fingerprint()}
-    key = fingerprint(source)
-    folder = cache.absolute() / f"{slug(spec.name)}-{spec.size}-{key}"
+    decides = spec.model_dump(mode="json", include={"name", "size", "spacing", "window", "percentiles"})
+    key = fingerprint({"format": _FORMAT, **decides, "source": dataset.fingerprint()})
+    folder = cache.absolute() / f"{slug(spec.name)}-{key}"
     found = _opened(folder)
     if found is None:
         writable(cache)
@@ -82,7 +112,7 @@ def prepare(spec: DatasetSpec, root: Path, cache: Path, progress: Progress | Non
 
 
 def reopen(folder: Path) -> Prepared:
-    """Map the arrays of ``Prepared.folder`` again, without a look at the source they were made from.
+    """Find the files of ``Prepared.folder`` again, without a look at the source they were made from.
 
     Raises RequestError where they are not as they were written.
     """
@@ -95,12 +125,16 @@ def reopen(folder: Path) -> Prepared:
 def describe(prepared: Prepared, spec: DatasetSpec, split: Split) -> dict[str, Any]:
     """What a study's results say of a data set, as JSON data: origin, classes, sizes, and the split by case."""
     sides = {side: [prepared.cases[i].id for i in positions] for side, positions in asdict(split).items()}
+    about = asdict(prepared.about)
     return {
         "name": spec.title,
-        **asdict(prepared.about),
+        **{key: about[key] for key in ("title", "licence", "citation", "url")},
         "classes": list(prepared.classes),
         "channels": prepared.channels,
-        "size": spec.size,
+        "dims": spec.dims or prepared.dims,
+        "volumes": prepared.dims == 3,
+        "size": spec.side,
+        "patch": spec.patch,
         "subjects": len({case.subject for case in prepared.cases}),
         "counts": {side: len(ids) for side, ids in sides.items()},
         "split": sides,
@@ -116,14 +150,17 @@ def _build(folder: Path, key: str, dataset: Dataset, spec: DatasetSpec, progress
         cases = dataset.cases()
         if not cases:
             raise RequestError(f"data set '{spec.title}' has no cases")
-        content = write_arrays(beside, dataset, cases, spec.size, progress)
+        written = write_arrays(beside, dataset, cases, spec, progress)
         index = {
             "key": key,
-            "content": content,
             "about": asdict(dataset.about),
-            "classes": list(dataset.classes),
-            "cases": [[case.id, case.subject] for case in cases],
-            "arrays": stamps(beside),
+            "classes": dataset.classes,
+            "channels": dataset.channels,
+            "dims": dataset.dims,
+            "shares": dataset.shares,
+            "cases": [astuple(case) for case in cases],
+            **written._asdict(),
+            "files": stamps(beside),
         }
         write_json(beside / "index.json", index)
         shutil.rmtree(folder, ignore_errors=True)
@@ -145,20 +182,24 @@ def _opened(folder: Path) -> Prepared | None:
 
 def _read(folder: Path) -> Prepared:
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    written = [tuple(stamp) for stamp in index["arrays"]]
+    written = [tuple(stamp) for stamp in index["files"]]
     if written != [stamp for stamp in stamps(folder) if stamp[0] != "index.json"]:
         raise ValueError(f"'{folder}' is not as it was written")
-    arrays = {Path(name).stem: np.load(folder / name, mmap_mode="r") for name, _, _ in written}
+    about = index["about"] | {"downloads": ()}
     return Prepared(
         folder=folder,
         key=index["key"],
         content=index["content"],
-        about=About(**index["about"]),
+        about=About(**about),
         classes=tuple(index["classes"]),
+        channels=index["channels"],
+        dims=index["dims"],
+        shares=tuple(index["shares"]),
         cases=tuple(Case(*case) for case in index["cases"]),
-        images=arrays["images"],
-        masks=arrays["masks"],
-        instances=arrays.get("instances"),
+        spaces=tuple(tuple(space) for space in index["spaces"]),
+        moments=tuple((mean, deviation) for mean, deviation in index["moments"]),
+        spacings=tuple(spacing and tuple(spacing) for spacing in index["spacings"]),
+        has_instances=(folder / "instances.bin").is_file(),
     )
 
 

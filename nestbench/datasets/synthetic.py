@@ -8,8 +8,8 @@ from pydantic import Field
 
 from nestbench.datasets.contract import About, Case, Sample
 from nestbench.datasets.microscopy import draw_picture, draw_slide
-from nestbench.study.schema import Frozen
 from nestbench.study.sentences import checked
+from nestbench.study.words import Frozen
 
 PICTURES = 4
 """Pictures of one slide."""
@@ -36,6 +36,8 @@ class Synthetic:
     )
     classes = ("background", "cell")
     channels = 1
+    dims = 2
+    shares = (0.5, 0.2, 0.3)
 
     def __init__(self, _root: Path, /, **options: Any) -> None:
         self._options = checked("data set 'synthetic'", Options, options)

@@ -15,7 +15,7 @@ from nestbench.machine.measure import PLAIN, WAYS, Way, time_ways
 from nestbench.machine.plan import MemoryFormat, Precision
 from nestbench.results.atomic import write_json
 from nestbench.results.reading import read_json
-from nestbench.study.schema import slug
+from nestbench.study.words import slug
 
 GAIN = 1.1
 """How many times as fast as the best float32 bfloat16 must be: float32 is the safer arithmetic."""

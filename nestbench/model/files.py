@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from functools import reduce
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -17,7 +18,7 @@ from nestbench.errors import RequestError
 from nestbench.model.build import AnyNetwork, construct
 from nestbench.model.spec import ModelSpec, Spec, read_spec
 from nestbench.results.atomic import replacing
-from nestbench.study.schema import MAX_SIZE
+from nestbench.study.data import MAX_SIZE
 from nestbench.study.sentences import shown
 
 SPEC, USE = "nestbench", "nestbench.use"
@@ -31,13 +32,22 @@ _DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "
 class Use:
     """What one must know of the training to use the weights on new images."""
 
-    size: int | None = None
+    size: Annotated[int, Field(strict=True, gt=0, le=MAX_SIZE)] | None = None
     """Pixels a side that training resized every image to; None where they were taken as they are."""
     classes: tuple[str, ...] = ()
     """Names of the classes, the background first; empty where they are not known."""
+    patch: Annotated[int, Field(strict=True, gt=0, le=MAX_SIZE)] | None = None
+    """Pixels a side of the windows that training saw; None where it saw whole images."""
+    window: tuple[float, float] | None = None
+    """Values that became 0 and 255 in every image; None where images have their own."""
+    percentiles: tuple[float, float] = (0.5, 99.5)
+    """Percentiles of each image that became 0 and 255, where its values were no brightness."""
+    spacing: float | tuple[float, ...] | None = None
+    """Millimetres between neighbours that training resampled to; None where images kept theirs."""
 
 
 UNSAID = Use()
+_USE = TypeAdapter(Use)
 
 
 def save(model: AnyNetwork, path: Path | str, about: Use = UNSAID) -> None:
@@ -71,11 +81,11 @@ def read_use(path: Path | str) -> Use:
     """
     with _opened(path) as file:
         content = _parsed((file.metadata() or {}).get(USE, "{}"), path)
-    size, classes = content.get("size"), content.get("classes", [])
-    sized = size is None or (type(size) is int and 0 < size <= MAX_SIZE)
-    if not (sized and isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
-        raise RequestError(f"'{path}' says neither the size nor the classes of its training in a form that is known")
-    return Use(size, tuple(classes))
+    try:
+        return _USE.validate_python(content)
+    except ValidationError as error:
+        what = ".".join(map(str, error.errors()[0]["loc"]))
+        raise RequestError(f"'{path}' does not say '{what}' of its training in a form that is known") from error
 
 
 def describe(spec: Spec, about: Use) -> dict[str, str]:

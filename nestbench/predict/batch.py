@@ -10,7 +10,7 @@ from nestbench.errors import RequestError
 from nestbench.predict.images import read, write_mask, write_probabilities
 from nestbench.predict.masks import decided, predict_probabilities
 from nestbench.predict.tasks import Task, misfit
-from nestbench.predict.windows import OVERLAP
+from nestbench.windows import OVERLAP
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from nestbench.datasets.arrays import resized_image
 from nestbench.datasets.contract import Pixels
 from nestbench.datasets.feed import standardise
+from nestbench.datasets.intensity import moments
+from nestbench.datasets.resize import resized_image
 from nestbench.engine import Engine, as_it_is
 from nestbench.errors import RequestError
-from nestbench.evaluate import outputs
+from nestbench.evaluate import output
 from nestbench.metrics import decide
 from nestbench.model import AnyNetwork, Spec
-from nestbench.predict.windows import MOST_OVERLAP, OVERLAP, windows
-from nestbench.study.schema import MAX_SIZE
+from nestbench.study.data import MAX_SIZE
+from nestbench.windows import MOST_OVERLAP, OVERLAP, windows
 
 WINDOW = {2: 1024, 3: 128}
 """Sides of a window, in pixels by the network's dimensions: longer sides are taken in parts."""
@@ -30,12 +31,14 @@ def predict_mask(
     size: int | None = None,
     window: int | None = None,
     overlap: float = OVERLAP,
+    *,
+    windowed: bool = False,
 ) -> NDArray[np.uint8]:
     """Class index of each pixel, of the image's own size: (H, W), or (D, H, W).
 
     As ``predict_probabilities``, by its rules.
     """
-    return decided(predict_probabilities(network, pixels, size, window, overlap))
+    return decided(predict_probabilities(network, pixels, size, window, overlap, windowed=windowed))
 
 
 @torch.no_grad()
@@ -45,13 +48,16 @@ def predict_probabilities(
     size: int | None = None,
     window: int | None = None,
     overlap: float = OVERLAP,
+    *,
+    windowed: bool = False,
 ) -> NDArray[np.float32]:
     """Probabilities (K, H, W), or (K, D, H, W), by the network's ensemble, or by its head where it has one.
 
     ``pixels`` are uint8 (H, W, C), or (D, H, W, C) for a volume, which a 2D network takes slice by slice. ``size`` is
     the side that training resized images to, None takes the pixels as they are. Sides longer than ``window`` are
-    taken in windows that share ``overlap`` of their length. A network runs on the device and in the type of its
-    weights, and is left in evaluation mode; an engine runs by its plan.
+    taken in windows that share ``overlap`` of their length. ``windowed``: the pixels were made of a window of
+    units, as in training, and are standardised by the window's mean and deviation, not by their own. A network runs on
+    the device and in the type of its weights, and is left in evaluation mode; an engine runs by its plan.
 
     Raises RequestError for an image of the wrong dimensions or channels, and a window that the network cannot take.
     """
@@ -59,14 +65,17 @@ def predict_probabilities(
     spec = engine.spec
     check_options(spec, size, window, overlap)
     _check_image(spec, pixels)
-    images = pixels[None] if pixels.ndim == spec.dims + 1 else pixels
-    step = max(1, _AT_ONCE // (size**spec.dims if size else images[0, ..., 0].size))
+    space = pixels.shape[-spec.dims - 1 : -1]
+    taken = pixels if size is None else resized_image(pixels, (*pixels.shape[: -spec.dims - 1], *(size,) * spec.dims))
+    shift = torch.tensor([moments(taken, windowed=windowed)])
+    images = taken[None] if taken.ndim == spec.dims + 1 else taken
+    step = max(1, _AT_ONCE // images[0, ..., 0].size)
     parts = [
-        _probabilities(engine, images[start : start + step], size, window or WINDOW[spec.dims], overlap)
+        _probabilities(engine, images[start : start + step], shift, space, window or WINDOW[spec.dims], overlap)
         for start in range(0, len(images), step)
     ]
     every = torch.cat(parts)
-    found: NDArray[np.float32] = (every[0] if images is not pixels else every.movedim(0, 1)).numpy()
+    found: NDArray[np.float32] = (every[0] if images is not taken else every.movedim(0, 1)).numpy()
     return found
 
 
@@ -101,23 +110,24 @@ def _check_image(spec: Spec, pixels: Pixels) -> None:
         raise RequestError(f"the image has {pixels.shape[-1]} channels, and the network takes {spec.in_channels}")
 
 
-def _probabilities(engine: Engine, images: Pixels, size: int | None, window: int, overlap: float) -> Tensor:
-    """Probabilities (N, K, *space) on the CPU for images (N, *space, C)."""
-    own = images.shape[1:-1]
-    taken = images if size is None else np.stack([_shrunk(image, size) for image in images])
-    values = torch.from_numpy(np.array(np.moveaxis(taken, -1, 1), order="C")).to(engine.device)
-    # A volume's planes laid out as rows: the mean is over all its voxels.
-    values = standardise(values.flatten(3)).view(values.shape)
+def _probabilities(
+    engine: Engine, images: Pixels, shift: Tensor, space: tuple[int, ...], window: int, overlap: float
+) -> Tensor:
+    """Probabilities (N, K, *space) on the CPU for images (N, *any, C), standardised by one mean and deviation."""
+    values = torch.from_numpy(np.array(np.moveaxis(images, -1, 1), order="C")).to(engine.device)
+    values = standardise(values, shift.to(engine.device).expand(len(values), -1))
     found = _blended(engine, _padded(values, 2**engine.spec.depth), window, overlap)
-    found = found[(slice(None), slice(None), *map(slice, taken.shape[1:-1]))]
-    return found if size is None else _restored(found, own)
+    found = found[(slice(None), slice(None), *map(slice, images.shape[1:-1]))]
+    return found if found.shape[2:] == space else _restored(found, space)
 
 
 def _blended(engine: Engine, images: Tensor, window: int, overlap: float) -> Tensor:
     """Probabilities (N, K, *space) on the CPU: those of all windows, each with its weights."""
     total = None
-    for place, weights in windows(tuple(images.shape[2:]), window, overlap):
-        primary = outputs(engine.logits(images[place]))[engine.spec.outputs[-1]].cpu()
+    space = tuple(images.shape[2:])
+    for axes, weights in windows(space, (window,) * len(space), overlap):
+        place = (slice(None), slice(None), *axes)
+        primary = output(engine.logits(images[place]), engine.spec.outputs[-1]).cpu()
         if total is None:
             total = primary.new_zeros(*primary.shape[:2], *images.shape[2:])
         total[place] += primary * weights
@@ -131,16 +141,6 @@ def _padded(images: Tensor, least: int) -> Tensor:
     if not any(missing):
         return images
     return functional.pad(images, [n for side in reversed(missing) for n in (0, side)], mode="replicate")
-
-
-def _shrunk(image: Pixels, size: int) -> Pixels:
-    """Bring (H, W, C) to (size, size, C) as training did; a volume (D, H, W, C) plane by plane, then in depth."""
-    if image.ndim == 3:
-        return resized_image(image, size)
-    depth, _, _, channels = image.shape
-    planes = resized_image(np.concatenate([*image], axis=-1), size).reshape(size, size, depth, channels)
-    across = np.moveaxis(planes, 2, 0).reshape(depth, size, size * channels)
-    return resized_image(across, size).reshape(size, size, size, channels)
 
 
 def _restored(values: Tensor, space: tuple[int, ...]) -> Tensor:

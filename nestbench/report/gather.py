@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nestbench.errors import RequestError
 from nestbench.report.frames import CELL, PANEL
+from nestbench.results.predictions import NAME, read_predictions
 from nestbench.results.reading import naming, read_json
 from nestbench.results.records import (
     Result,
@@ -23,22 +24,38 @@ from nestbench.results.records import (
 )
 from nestbench.results.scores import case_scores
 from nestbench.study.files import read_study
-from nestbench.study.schema import Run, Study, slug
+from nestbench.study.schema import Run, Study
+from nestbench.study.words import slug
 
 Bytes = NDArray[np.uint8]
 CellKey = tuple[str, str, str]
 
-_ABOUT = ("title", "licence", "citation", "url", "classes", "channels", "size", "subjects", "counts", "content")
+_ABOUT = (
+    "title",
+    "licence",
+    "citation",
+    "url",
+    "classes",
+    "channels",
+    "volumes",
+    "dims",
+    "size",
+    "patch",
+    "subjects",
+    "counts",
+    "content",
+)
 _SPEED = [*CELL, "output", "depth", "parameters", "flops", "batch", "median_ms", "q25_ms", "q75_ms"]
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """The test cases that are shown, from best to worst: images (n, H, W, C) and true masks (n, H, W)."""
+    """The test cases that are shown, from best to worst: of each a plane, its image (H, W, C) and true mask (H, W)."""
 
     cases: tuple[str, ...]
-    images: Bytes
-    masks: Bytes
+    planes: tuple[int, ...]
+    images: tuple[Bytes, ...]
+    masks: tuple[Bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ class Evidence:
     speed: pd.DataFrame
     """One row per device, member and output; empty where speed was not measured."""
     overlays: dict[str, Overlay]
-    predictions: dict[CellKey, Bytes]
+    predictions: dict[CellKey, list[Bytes]]
     """Masks (n, H, W) of the overlay's cases by the first finished seed of each cell."""
     plan: dict[str, Any]
     environments: tuple[dict[str, Any], ...]
@@ -150,18 +167,20 @@ def _speed(folder: Path, study: Study) -> pd.DataFrame:
 
 def _overlay(path: Path) -> Overlay:
     with naming(path), np.load(path) as file:
-        return Overlay(tuple(str(c) for c in file["cases"]), file["images"], file["masks"])
+        cases, planes = tuple(map(str, file["cases"])), tuple(map(int, file["planes"]))
+        images, masks = (tuple(file[f"{kind}-{i}"] for i in range(len(cases))) for kind in ("image", "mask"))
+        return Overlay(cases, planes, images, masks)
 
 
-def _predictions(finished: list[tuple[Run, Path, Result]], overlays: dict[str, Overlay]) -> dict[CellKey, Bytes]:
-    masks: dict[CellKey, Bytes] = {}
+def _predictions(finished: list[tuple[Run, Path, Result]], overlays: dict[str, Overlay]) -> dict[CellKey, list[Bytes]]:
+    masks: dict[CellKey, list[Bytes]] = {}
     for run, folder, _ in finished:
-        overlay, path = overlays.get(run.cell.dataset.title), folder / "predictions.npz"
+        overlay, path = overlays.get(run.cell.dataset.title), folder / NAME
         if overlay is None or run.cell.key in masks or not path.exists():
             continue
-        with naming(path), np.load(path) as file:
-            place = {str(case): index for index, case in enumerate(file["cases"])}
-            masks[run.cell.key] = file["masks"][[place[case] for case in overlay.cases]]
+        with naming(path):
+            found = read_predictions(path, overlay.cases)
+            masks[run.cell.key] = [mask[plane] for mask, plane in zip(found, overlay.planes, strict=True)]
     return masks
 
 

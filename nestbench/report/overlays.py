@@ -14,10 +14,10 @@ _TRUTH, _FOUND = "#F0E442", "#D55E00"
 _KINDS = ("best", "median", "worst")
 
 
-def overlays(overlay: Overlay, found: dict[str, Bytes], iou: dict[tuple[str, str], float]) -> Figure:
+def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[str, str], float]) -> Figure:
     """Rows of cases, columns of the image and each member: contours of the truth and of the prediction.
 
-    ``found`` holds each member's masks (n, H, W) by its printed name, ``iou`` the score of a name and case.
+    ``found`` holds each member's masks (H, W) by its printed name, ``iou`` the score of a name and case.
     """
     columns = len(found) + 1
     side = min((WIDTH - 0.3) / columns - 0.08, 1.7)

@@ -16,7 +16,7 @@ from nestbench.report.overlays import overlays
 from nestbench.report.prose import finished_seeds
 from nestbench.report.style import Mark, marks, save
 from nestbench.study.models import is_outside
-from nestbench.study.schema import slug
+from nestbench.study.words import slug
 
 
 def grid_plate(evidence: Evidence, build: Path) -> Iterator[Block]:

@@ -68,9 +68,9 @@ _OTHER_CHOICES = (
 )
 
 _SCORES = (
-    "Images and masks were resized, so the scores are those of the resized masks. A case in which a class is neither "
-    "present nor predicted scores 1, one in which it is only predicted or only missed scores 0; with several classes a "
-    "case scores their mean. Times hold for the machine on which they were taken, one image at a time."
+    "Where images and masks were resized, the scores are those of the resized masks. A case in which a class is "
+    "neither present nor predicted scores 1, one in which it is only predicted or only missed scores 0; with several "
+    "classes a case scores their mean. Times hold for the machine on which they were taken, one image at a time."
 )
 
 
@@ -78,11 +78,20 @@ def _data(name: str, about: dict[str, Any]) -> str:
     counts = about["counts"]
     cases, subjects = counted(sum(counts.values()), "case"), counted(about["subjects"], "subject")
     return (
-        f"{name} ({about['title']}) has {cases} of {subjects}, resized to {about['size']} {TIMES} {about['size']} "
-        f"pixels, with {counted(about['channels'], 'channel')} and the classes {listed(about['classes'])}: "
+        f"{name} ({about['title']}) has {cases} of {subjects}, {_view(about)}, with "
+        f"{counted(about['channels'], 'channel')} and the classes {listed(about['classes'])}: "
         f"{counts['train']} for training, {counts['validation']} for validation and {counts['test']} for testing, "
         "no subject on two sides."
     )
+
+
+def _view(about: dict[str, Any]) -> str:
+    """How the networks saw a data set."""
+    side = about["size"]
+    slices = "taken slice by slice, " if about["volumes"] and about["dims"] == 2 else ""
+    if about["patch"] is None:
+        return f"{slices}resized to {side} {TIMES} {side} pixels"
+    return f"{slices}seen in windows of {f' {TIMES} '.join([str(side)] * about['dims'])} pixels"
 
 
 def _networks(study: Study) -> str:

@@ -25,7 +25,8 @@ import pandas as pd
 
 from nestbench.results.atomic import replacing, write_json, write_text
 from nestbench.results.reading import naming, read_json
-from nestbench.study.schema import Cell, Run, seed_label, slug
+from nestbench.study.schema import Cell, Run, seed_label
+from nestbench.study.words import slug
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,10 @@ def _described(ready: Ready) -> dict[str, Any]:
 
 def _network(cell: Cell, ready: Ready, study: Study, plan: Plan) -> dict[str, Any]:
     spec = network_spec(cell, ready.prepared)
-    size = asdict(network_size(spec, cell.dataset.size))
+    size = asdict(network_size(spec, cell.dataset.side))
     steps = -(-len(ready.split.train) // study.recipe.batch)
     names = dict(zip(("dataset", "encoder", "model"), cell.key, strict=True))
-    return names | size | {"epoch_seconds": steps * _step_seconds(spec, study, cell.dataset.size, plan)}
+    return names | size | {"epoch_seconds": steps * _step_seconds(spec, study, cell.dataset.side, plan)}
 
 
 def _step_seconds(spec: Spec, study: Study, size: int, plan: Plan) -> float:

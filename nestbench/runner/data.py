@@ -11,7 +11,9 @@ from nestbench.results.atomic import write_json
 from nestbench.runner.events import Preparing
 from nestbench.runner.job import Job
 from nestbench.runner.told import told
-from nestbench.study.schema import DatasetSpec, Run, Study, slug
+from nestbench.study.data import DatasetSpec
+from nestbench.study.schema import Run, Study
+from nestbench.study.words import slug
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ def ready_data(study: Study, root: Path, cache: Path) -> Generator[Preparing, No
     ready = {}
     for spec in study.datasets:
         prepared = yield from _prepared(spec, root, cache)
-        ready[spec.title] = Ready(spec, prepared, split_cases(prepared.cases, spec.split))
+        ready[spec.title] = Ready(spec, prepared, split_cases(prepared.cases, spec.split or prepared.shares))
     return ready
 
 

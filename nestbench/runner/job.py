@@ -5,22 +5,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from nestbench import plugins
 from nestbench.datasets.contract import Dataset
 from nestbench.datasets.feed import feed
+from nestbench.datasets.open import seen_dims
 from nestbench.datasets.prepared import Prepared, reopen
 from nestbench.datasets.splits import Split
-from nestbench.evaluate import count_cases, predicted_masks
+from nestbench.evaluate import judge
 from nestbench.machine import Plan, environment
 from nestbench.model import AnyNetwork, Spec, construct, save
 from nestbench.model.build import specify
 from nestbench.model.files import Use
-from nestbench.results.atomic import replacing
+from nestbench.results.predictions import writing_predictions
 from nestbench.results.reading import hashed
 from nestbench.results.records import Epoch, Result, fingerprint, run_folder, write_cases, write_epochs, write_result
 from nestbench.results.running import running
@@ -90,7 +89,8 @@ def execute(job: Job, on_epoch: OnEpoch) -> Result:
 def network_spec(cell: Cell, data: Dataset | Prepared) -> Spec:
     """The network of a cell for the channels and classes of a data set; two classes are one logit."""
     logits = 1 if len(data.classes) == 2 else len(data.classes)
-    return specify(cell.model, cell.encoder, cell.depth, cell.block, data.channels, logits)
+    dims = seen_dims(cell.dataset, data.dims)
+    return specify(cell.model, cell.encoder, cell.depth, cell.block, data.channels, logits, dims)
 
 
 def _network(job: Job, data: Prepared) -> AnyNetwork:
@@ -107,7 +107,9 @@ def _train(
     """Drive the epochs; they and the reason why they ended."""
     recipe = job.run.recipe
     loss = plugins.find_plain("loss", recipe.loss)
-    training, validation = (feed(data, side, job.plan.device) for side in (job.split.train, job.split.validation))
+    training, validation = (
+        feed(data, side, job.run.cell.dataset, job.plan.device) for side in (job.split.train, job.split.validation)
+    )
     epochs, asked = [], False
     fitting = fit(model, training, validation, recipe, loss, job.run.seed, job.plan)
     for epoch in fitting:
@@ -123,20 +125,18 @@ def _train(
 
 def _test(job: Job, data: Prepared, model: AnyNetwork, folder: Path) -> dict[str, dict[str, float]]:
     """Open the test cases, once: write counts, predictions and weights, and return the mean scores."""
+    spec = job.run.cell.dataset
     tables = []
-    for split, side in (("validation", job.split.validation), ("test", job.split.test)):
-        cases = [data.cases[i] for i in side]
-        pixels = feed(data, side, job.plan.device)
-        tables.append(count_cases(model, pixels, cases, data.classes, job.plan, split))
-        if split == "test":
-            masks = predicted_masks(model, pixels, job.plan)
-            _write_predictions(folder, [c.id for c in cases], masks)
+    with writing_predictions(folder) as write:
+        for split, side in (("validation", job.split.validation), ("test", job.split.test)):
+            cases = [data.cases[i] for i in side]
+            judged = judge(model, feed(data, side, spec, job.plan.device), cases, data.classes, job.plan, split)
+            for case, one in zip(cases, judged, strict=True):
+                tables.append(one.counts)
+                if split == "test":
+                    write(case.id, one.mask)
     counts = pd.concat(tables, ignore_index=True)
     write_cases(folder, counts)
-    save(model, folder / "weights.safetensors", Use(job.run.cell.dataset.size, tuple(data.classes)))
+    view = {key: getattr(spec, key) for key in ("size", "patch", "window", "percentiles", "spacing")}
+    save(model, folder / "weights.safetensors", Use(classes=data.classes, **view))
     return mean_scores(counts, "test")
-
-
-def _write_predictions(folder: Path, cases: list[str], masks: NDArray[np.uint8]) -> None:
-    with replacing(folder / "predictions.npz") as beside, beside.open("wb") as file:
-        np.savez_compressed(file, cases=np.array(cases), masks=masks)

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from nestbench.datasets.contract import Pixels
 from nestbench.results.atomic import replacing
 from nestbench.results.records import read_cases, read_result, seed_folder
 from nestbench.results.scores import case_scores
 from nestbench.runner.data import Ready
-from nestbench.study.schema import Study, slug
+from nestbench.study.schema import Study
+from nestbench.study.words import slug
 
 
 def write_overlays(folder: Path, title: str, ready: Ready, study: Study) -> None:
@@ -22,11 +25,19 @@ def write_overlays(folder: Path, title: str, ready: Ready, study: Study) -> None
     means = pd.concat(scored).groupby("case")["iou"].mean().sort_values(ascending=False, kind="stable")
     chosen = [str(means.index[i]) for i in (0, len(means) // 2, len(means) - 1)]
     place = {case.id: i for i, case in enumerate(ready.prepared.cases)}
-    index = [place[case] for case in chosen]
+    shown: dict[str, NDArray[np.uint8]] = {}
+    planes = []
+    for number, case in enumerate(chosen):
+        image, mask = ready.prepared.image(place[case]), ready.prepared.mask(place[case])
+        planes.append(_fullest(mask))
+        shown |= {f"image-{number}": image[planes[-1]], f"mask-{number}": mask[planes[-1]]}
     with replacing(folder / slug(title) / "overlays.npz") as beside, beside.open("wb") as file:
-        np.savez_compressed(
-            file, cases=np.array(chosen), images=ready.prepared.images[index], masks=ready.prepared.masks[index]
-        )
+        np.savez_compressed(file, allow_pickle=False, cases=np.array(chosen), planes=np.array(planes), **shown)
+
+
+def _fullest(mask: Pixels) -> int:
+    """The plane of a case in which most is to be found."""
+    return int(np.argmax((mask > 0).sum(axis=(1, 2))))
 
 
 def _test_scores(run: Path, primary: str) -> pd.DataFrame:

@@ -35,7 +35,7 @@ def check_names(study: Study, root: Path) -> None:
     opened = {spec.title: open_dataset(spec, root) for spec in study.datasets}
     batch = int(min(choices(study, "batch")))
     for cell in study.cells():
-        check_training(network_spec(cell, opened[cell.dataset.title]), cell.dataset.size, batch)
+        check_training(network_spec(cell, opened[cell.dataset.title]), cell.dataset.side, batch)
     for cell in study.cells():
         if cell.pretrained:
             construct(network_spec(cell, opened[cell.dataset.title]), cell.pretrained)

@@ -17,7 +17,8 @@ from nestbench.runner.events import Timing
 from nestbench.runner.job import network_spec
 from nestbench.runner.told import told
 from nestbench.speed import measure
-from nestbench.study.schema import Study, slug
+from nestbench.study.schema import Study
+from nestbench.study.words import slug
 
 Row = dict[str, Any]
 Wanted = tuple[Row, Spec]
@@ -51,7 +52,7 @@ def _rows(wanted: list[Wanted], ready: dict[str, Ready], plan: Plan, say: Callab
 
 def _dataset_rows(wanted: list[Wanted], ready: Ready, plan: Plan, say: Callable[[Timing], None]) -> list[Row]:
     """Time the networks of one data set together. Equal ones (U-Net^e pruned is a U-Net) are timed once."""
-    size = ready.prepared.images.shape[1]
+    size = ready.spec.side
     distinct = list(dict.fromkeys(spec for _, spec in wanted))
     timings = measure(distinct, size, BATCH, plan, ROUNDS, lambda done: say(Timing(done, ROUNDS)))
     taken = dict(zip(distinct, timings, strict=True))
@@ -70,7 +71,7 @@ def _wanted(study: Study, ready: dict[str, Ready]) -> list[Wanted]:
             row = dict(zip(("dataset", "encoder", "model"), cell.key, strict=True)) | {
                 "output": output,
                 "depth": network.depth,
-                "size": cell.dataset.size,
+                "size": cell.dataset.side,
                 "batch": BATCH,
                 "network": fingerprint(network.to_json()),
             }

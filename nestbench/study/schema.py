@@ -1,13 +1,14 @@
 """A study as frozen data: Study -> Cell -> Run."""
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from nestbench.study.data import DatasetSpec
 from nestbench.study.models import check_model, split_depth
+from nestbench.study.words import FolderName, Frozen, slug
 from nestbench.topology import MAX_DEPTH, MEMBERS, parse
 
 Block = Literal["modern", "paper"]
@@ -15,69 +16,12 @@ Schedule = Literal["constant", "cosine", "plateau"]
 Stopper = Literal["none", "median", "hyperband"]
 Sampler = Literal["tpe", "random"]
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-
-
-MAX_SIZE = 4096
-"""Pixels a side that an image may be resized to."""
-
 DEVICES = ("auto", "cpu", "cuda")
-
-
-def slug(name: str) -> str:
-    """A name as one part of a path: ``timm:resnet18`` becomes ``timm-resnet18``."""
-    return re.sub(r"[^A-Za-z0-9.+_-]", "-", name)
 
 
 def seed_label(seed: int) -> str:
     """What a run with a reported seed is called within its cell."""
     return f"seed-{seed}"
-
-
-def _as_folder(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ValueError(f"'{name}' must be letters, digits, '.', '_' and '-': results are kept in a folder of it")
-    return name
-
-
-FolderName = Annotated[str, AfterValidator(_as_folder)]
-
-
-class Frozen(BaseModel):
-    """Data that nobody changes and in which a misspelt key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class DatasetSpec(Frozen):
-    """One data set of a study. Keys beyond these are options of the data set's own reader."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
-
-    name: str
-    label: FolderName | Literal[""] = ""
-    """What results and report call it; needed where one data set is used twice."""
-    size: int = Field(default=96, ge=16, le=MAX_SIZE)
-    """Pixels a side that each image is resized to."""
-    split: tuple[Fraction, Fraction, Fraction] = (0.5, 0.2, 0.3)
-    """Shares of the cases for training, validation and test."""
-
-    @field_validator("split")
-    @classmethod
-    def _split_is_whole(cls, split: tuple[float, float, float]) -> tuple[float, float, float]:
-        if abs(sum(split) - 1) > 1e-6:
-            raise ValueError(f"the shares {split} add up to {sum(split):g}, not to 1")
-        return split
-
-    @property
-    def title(self) -> str:
-        """The label, or the name where there is none."""
-        return self.label or self.name
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Keys for the reader of this data set."""
-        return dict(self.model_extra or {})
 
 
 class Recipe(Frozen):

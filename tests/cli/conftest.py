@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from nestbench.results.records import Epoch, Result
-from nestbench.study.schema import DatasetSpec, Run, Study
+from nestbench.study.data import DatasetSpec
+from nestbench.study.schema import Run, Study
 
 TEXT = """\
 name: small

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from nestbench.cli.progress import Board, Training, fold, run_left, time_left
 from nestbench.results.records import Epoch, Result
 from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Preparing, Started, Timing
-from nestbench.study.schema import DatasetSpec, Recipe, Run, Study
+from nestbench.study.data import DatasetSpec
+from nestbench.study.schema import Recipe, Run, Study
 
 MakeEpoch = Callable[[int, float], Epoch]
 MakeResult = Callable[..., Result]

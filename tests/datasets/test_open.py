@@ -5,7 +5,7 @@ import pytest
 from nestbench.datasets.open import cache_root, data_root, open_dataset
 from nestbench.datasets.synthetic import Synthetic
 from nestbench.errors import RequestError
-from nestbench.study.schema import DatasetSpec
+from nestbench.study.data import DatasetSpec
 
 
 def test_the_data_root_is_the_option_before_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -12,7 +12,7 @@ from nestbench.datasets.folder import Folder
 from nestbench.datasets.prepared import Prepared, describe, prepare, reopen
 from nestbench.datasets.splits import split_cases
 from nestbench.errors import RequestError
-from nestbench.study.schema import DatasetSpec
+from nestbench.study.data import DatasetSpec
 
 
 def spec(path: Path | str, **options: object) -> DatasetSpec:
@@ -28,7 +28,14 @@ def folders(cache: Path) -> list[Path]:
 
 
 def same(a: Prepared, b: Prepared) -> bool:
-    return (a.images == b.images).all() and (a.masks == b.masks).all() and a.content == b.content
+    every = range(len(a.cases))
+    return a.content == b.content and all(
+        (a.image(i) == b.image(i)).all() and (a.mask(i) == b.mask(i)).all() for i in every
+    )
+
+
+def images(prepared: Prepared) -> np.ndarray:
+    return np.stack([prepared.image(i) for i in range(len(prepared.cases))])
 
 
 @pytest.fixture
@@ -48,25 +55,26 @@ def sealed(monkeypatch: pytest.MonkeyPatch):
 
 def test_every_case_is_there_at_the_study_s_size(own: Path, cache: Path):
     made = prepare(spec(own, subject="(p[0-9])"), Path(), cache)
-    assert made.images.shape == (6, 16, 16, 1)
-    assert made.masks.shape == (6, 16, 16)
-    assert made.instances is None
+    assert images(made).shape == (6, 1, 16, 16, 1)
+    assert made.spaces == ((1, 16, 16),) * 6
+    assert made.instances(0) is None
     assert [case.subject for case in made.cases] == ["p0", "p0", "p1", "p1", "p2", "p2"]
-    assert set(np.unique(made.masks)) == {0, 1}
+    assert set(np.unique(made.mask(3))) == {0, 1}
 
 
 def test_instances_are_kept_where_there_are_any(bowl: Path, cache: Path):
     made = prepare(DatasetSpec(name="nuclei", size=16), bowl, cache)
-    assert made.instances is not None
-    assert ((made.instances > 0) == (made.masks > 0)).all()
-    assert set(np.unique(made.instances)) == {0, 1, 2}
+    instances = made.instances(2)
+    assert instances is not None
+    assert ((instances > 0) == (made.mask(2) > 0)).all()
+    assert set(np.unique(instances)) == {0, 1, 2}
 
 
 def test_arrays_are_mapped_and_cannot_be_written(own: Path, cache: Path):
     made = prepare(spec(own), Path(), cache)
-    assert isinstance(made.images, np.memmap)
+    assert isinstance(made.image(1), np.memmap)
     with pytest.raises(ValueError, match="read-only"):
-        made.images[0] = 0
+        made.image(1)[0] = 0
 
 
 def test_a_second_time_gives_the_same_and_reads_nothing(own: Path, cache: Path, sealed):
@@ -85,7 +93,7 @@ def test_a_second_time_gives_the_same_and_reads_nothing(own: Path, cache: Path, 
 def test_what_does_not_decide_the_arrays_prepares_nothing_again(own: Path, cache: Path, sealed):
     prepare(spec(own), Path(), cache)
     sealed()
-    prepare(spec(own, label="mine", split=(0.4, 0.3, 0.3)), Path(), cache)
+    prepare(spec(own, label="mine", split=(0.4, 0.3, 0.3), samples=3), Path(), cache)
 
 
 @pytest.mark.parametrize("change", [{"size": 32}, {"classes": {"background": 255, "cell": 0}}])
@@ -119,7 +127,7 @@ def test_a_changed_source_is_prepared_again(own: Path, cache: Path, save):
     save(own / "images" / "p0_0.png", np.zeros((20, 24), np.uint8))
     after = prepare(spec(own), Path(), cache)
     assert before.content != after.content
-    assert not after.images[0].any()
+    assert not after.image(0).any()
 
 
 def test_content_is_the_same_wherever_the_files_lie(own: Path, cache: Path):
@@ -134,9 +142,9 @@ def test_content_is_the_same_wherever_the_files_lie(own: Path, cache: Path):
 @pytest.mark.parametrize("damage", ["cut", "scribble", "lose", "index"])
 def test_a_damaged_folder_is_built_again(own: Path, cache: Path, damage: str):
     first = prepare(spec(own), Path(), cache)
-    images, masks = np.array(first.images), np.array(first.masks)
+    expected = images(first)
     (folder,) = folders(cache)
-    stored = folder / ("index.json" if damage == "index" else "images.npy")
+    stored = folder / ("index.json" if damage == "index" else "images.bin")
     whole = stored.read_bytes()
     if damage == "lose":
         stored.unlink()
@@ -145,8 +153,7 @@ def test_a_damaged_folder_is_built_again(own: Path, cache: Path, damage: str):
     else:
         stored.write_bytes(whole[: len(whole) // 2])
     second = prepare(spec(own), Path(), cache)
-    assert (second.images == images).all()
-    assert (second.masks == masks).all()
+    assert (images(second) == expected).all()
 
 
 def test_an_interrupted_preparation_leaves_nothing(own: Path, cache: Path):
@@ -161,11 +168,11 @@ def test_an_interrupted_preparation_leaves_nothing(own: Path, cache: Path):
 
 def test_what_a_killed_process_left_is_not_taken_for_whole(own: Path, cache: Path):
     whole = prepare(spec(own), Path(), cache)
-    expected = np.array(whole.images)
+    expected = images(whole)
     (folder,) = folders(cache)
     (folder / "index.json").unlink()
     folder.rename(folder.with_name(f".{folder.name}.building"))
-    assert (prepare(spec(own), Path(), cache).images == expected).all()
+    assert (images(prepare(spec(own), Path(), cache)) == expected).all()
     assert folders(cache) == [folder]
 
 
@@ -211,7 +218,7 @@ def test_a_cache_that_cannot_be_written_is_named(own: Path, tmp_path: Path):
 def test_a_description_says_what_the_results_need(own: Path, cache: Path):
     study = spec(own, label="mine", subject="(p[0-9])", split=(0.4, 0.3, 0.3))
     made = prepare(study, Path(), cache)
-    description = describe(made, study, split_cases(made.cases, study.split))
+    description = describe(made, study, split_cases(made.cases, (0.4, 0.3, 0.3)))
     split = description.pop("split")
     assert sorted(chain(*split.values())) == [case.id for case in made.cases]
     assert description == {
@@ -222,7 +229,10 @@ def test_a_description_says_what_the_results_need(own: Path, cache: Path):
         "url": "",
         "classes": ["background", "foreground"],
         "channels": 1,
+        "dims": 2,
+        "volumes": False,
         "size": 16,
+        "patch": None,
         "subjects": 3,
         "counts": {"train": 2, "validation": 2, "test": 2},
         "content": made.content,

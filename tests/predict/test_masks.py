@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
 import torch
+from drawn_feed import feed_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nestbench.datasets.arrays import resized_image
-from nestbench.datasets.feed import Feed, standardise
+from nestbench.datasets.contract import Case
+from nestbench.datasets.feed import standardise
+from nestbench.datasets.intensity import moments
+from nestbench.datasets.resize import resized_image
 from nestbench.errors import RequestError
-from nestbench.evaluate import outputs, predicted_masks
+from nestbench.evaluate import judge, outputs
 from nestbench.machine import Plan
 from nestbench.model import build, prune
 from nestbench.predict import decided, masks, predict_mask, predict_probabilities
@@ -23,6 +26,12 @@ def network(name="unet++ds", depth=2, **options):
 
 def pixels(*shape, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def standardised(image, like=None):
+    """An image (H, W, C) as a network sees it, by its own mean and deviation or by another image's."""
+    values = torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
+    return standardise(values, torch.tensor([moments(image if like is None else like)]))
 
 
 class Pointwise(nn.Module):
@@ -40,8 +49,10 @@ class Pointwise(nn.Module):
 def test_masks_are_those_of_the_evaluation():
     images = pixels(5, 24, 24, 3)
     model = network(in_channels=3, classes=3)
-    data = Feed(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), torch.zeros(5, 24, 24, dtype=torch.uint8))
-    expected = predicted_masks(model, data, PLAN)
+    data = feed_of(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), torch.zeros(5, 24, 24, dtype=torch.uint8))
+    cases = [Case(str(number), str(number)) for number in range(5)]
+    judged = judge(model, data, cases, ("background", "a", "b"), PLAN, "test")
+    expected = np.concatenate([one.mask for one in judged])
     found = np.stack([predict_mask(model, image) for image in images])
     assert len(np.unique(expected)) == 3
     np.testing.assert_array_equal(found, expected)
@@ -50,8 +61,7 @@ def test_masks_are_those_of_the_evaluation():
 @torch.no_grad()
 def test_an_image_is_resized_as_in_training_and_its_probabilities_back():
     model, image = network(in_channels=1), pixels(57, 40, 1)
-    small = torch.from_numpy(resized_image(image, 32).transpose(2, 0, 1).copy())[None]
-    expected = outputs(model(standardise(small)))["ensemble"]
+    expected = outputs(model(standardised(resized_image(image, (32, 32)))))["ensemble"]
     expected = nn.functional.interpolate(expected, size=(57, 40), mode="bilinear", antialias=True)[0]
     found = predict_probabilities(model, image, size=32)
     assert found.shape == (2, 57, 40)
@@ -87,7 +97,7 @@ def test_windows_answer_as_those_of_monai_do():
     """MONAI's own weights are Gaussian: constant ones on windows that do not overlap compare the windows alone."""
     inferers = pytest.importorskip("monai.inferers")
     model, image = network("unet"), pixels(48, 64, 1)
-    values = standardise(torch.from_numpy(image.transpose(2, 0, 1).copy())[None])
+    values = standardised(image)
     theirs = inferers.sliding_window_inference(values, (16, 16), 1, lambda part: model(part)[2], 0.0)
     found = predict_probabilities(model, image, window=16, overlap=0)
     np.testing.assert_allclose(found[1], theirs.sigmoid()[0, 0], atol=1e-5)
@@ -109,7 +119,7 @@ def test_an_image_below_what_the_network_can_halve_is_padded(space):
 
 def test_padding_moves_no_pixel():
     model, image = Pointwise(), pixels(1, 5, 1)
-    expected = outputs(model(standardise(torch.from_numpy(image.transpose(2, 0, 1).copy())[None])))["L1"][0]
+    expected = outputs(model(standardised(image)))["L1"][0]
     np.testing.assert_allclose(predict_probabilities(model, image), expected.detach(), atol=1e-6)
 
 
@@ -119,7 +129,9 @@ def test_a_2d_network_takes_a_volume_slice_by_slice(monkeypatch):
     found = predict_mask(model, volume)
     assert found.shape == (19, 20, 24)
     for index in (0, 15, 16, 18):
-        np.testing.assert_array_equal(found[index], predict_mask(model, volume[index]))
+        with torch.no_grad():
+            alone = outputs(model(standardised(volume[index], like=volume)))["ensemble"]
+        np.testing.assert_array_equal(found[index], decided(alone[0].numpy()))
 
 
 def test_a_3d_network_takes_a_volume_whole():
@@ -145,7 +157,7 @@ def test_a_volume_is_resized_in_depth_too():
 def test_a_chosen_depth_is_that_head_alone():
     model, image = network(), pixels(32, 32, 1)
     with torch.no_grad():
-        logits = model(standardise(torch.from_numpy(image.transpose(2, 0, 1).copy())[None]))
+        logits = model(standardised(image))
     head = predict_probabilities(prune(model, 1), image)
     np.testing.assert_allclose(head, outputs(logits)["L1"][0], atol=1e-6)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from fake_numbers import GAIN, SIZE, Fake, counts, epochs, random, size, speed, stand_in
 
+from nestbench.results.predictions import writing_predictions
 from nestbench.results.records import (
     Result,
     fingerprint,
@@ -19,8 +20,9 @@ from nestbench.results.records import (
     write_result,
 )
 from nestbench.results.scores import mean_scores
+from nestbench.study.data import DatasetSpec
 from nestbench.study.files import dump_study
-from nestbench.study.schema import DatasetSpec, Run, Search, Study
+from nestbench.study.schema import Run, Search, Study
 from nestbench.topology import parse, topology
 
 
@@ -84,7 +86,10 @@ def _write_dataset(folder: Path, spec: DatasetSpec, fake: Fake, number: int) -> 
         "url": "https://bbbc.broadinstitute.org/BBBC038",
         "classes": list(fake.classes),
         "channels": channels,
+        "dims": 2,
+        "volumes": False,
         "size": spec.size,
+        "patch": None,
         "subjects": 3 * fake.cases,
         "counts": {"train": 60, "validation": 20, "test": fake.cases},
         "split": {"train": [], "validation": [], "test": names},
@@ -95,7 +100,8 @@ def _write_dataset(folder: Path, spec: DatasetSpec, fake: Fake, number: int) -> 
     images = np.clip(40 + 45 * masks[:3, ..., None] + noise, 0, 255).astype(np.uint8)
     if channels == 3:
         images[1] = 255 - images[1]
-    np.savez(folder / "overlays.npz", cases=np.array(names[:3]), images=images, masks=masks[:3])
+    shown = {f"{kind}-{i}": one[i] for i in range(3) for kind, one in (("image", images), ("mask", masks))}
+    np.savez(folder / "overlays.npz", cases=np.array(names[:3]), planes=np.zeros(3, int), **shown)
 
 
 def _write_run(folder: Path, run: Run, fake: Fake) -> None:
@@ -108,7 +114,9 @@ def _write_run(folder: Path, run: Run, fake: Fake) -> None:
     curve = epochs(draw, 30 + int(draw.integers(0, 25)), 0.8 + GAIN[member])
     write_epochs(folder, curve)
     names, masks = fake.names, _masks(run.cell.dataset.title, fake)
-    np.savez(folder / "predictions.npz", cases=np.array(names), masks=np.roll(masks, int(draw.integers(-2, 3)), axis=2))
+    with writing_predictions(folder) as write:
+        for name, mask in zip(names, np.roll(masks, int(draw.integers(-2, 3)), axis=2), strict=True):
+            write(name, mask[None])
     recipe = run.recipe.model_dump() | {"learning_rate": float(10 ** draw.uniform(-4, -2))}
     result = Result(
         identity={"run": {"cell": run.cell.model_dump(mode="json"), "recipe": recipe, "seed": run.seed}},

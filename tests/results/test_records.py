@@ -20,7 +20,9 @@ from nestbench.results.records import (
     write_result,
 )
 from nestbench.results.running import read_mark, running
-from nestbench.study.schema import Cell, DatasetSpec, Recipe, Run, slug
+from nestbench.study.data import DatasetSpec
+from nestbench.study.schema import Cell, Recipe, Run
+from nestbench.study.words import slug
 
 RESULT = Result({"run": 1}, "L4", 0.8, 3, 7, "patience", 100, 1.5, {"L4": {"iou": 0.7}}, {"python": "3"})
 EPOCH = Epoch(0, 1.0, 0.9, 0.5, True, 0.1)

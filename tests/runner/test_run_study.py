@@ -89,7 +89,8 @@ def test_every_network_that_can_be_deployed_is_timed(place, events):
 def test_the_pictures_are_of_the_best_the_median_and_the_worst_case(place, events):
     overlays = np.load(place / "results" / "synthetic" / "overlays.npz")
     described = json.loads((place / "results" / "synthetic" / "dataset.json").read_text())
-    assert overlays["images"].shape == (3, 16, 16, 1)
+    assert [overlays[f"image-{number}"].shape for number in range(3)] == [(16, 16, 1)] * 3
+    assert all(overlays[f"mask-{number}"].shape == (16, 16) for number in range(3))
     assert set(overlays["cases"]) <= set(described["split"]["test"])
     scores = [mean_iou_of(place, case) for case in overlays["cases"]]
     assert scores == sorted(scores, reverse=True)

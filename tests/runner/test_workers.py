@@ -31,7 +31,7 @@ def job_in(folder: Path, seed: int = 0) -> Job:
     (cell,) = STUDY.cells()
     prepared = prepare(cell.dataset, folder, folder / "cache")
     run = next(s.run for s in study_status(STUDY, folder) if s.run.seed == seed)
-    split = split_cases(prepared.cases, cell.dataset.split)
+    split = split_cases(prepared.cases, prepared.shares)
     return Job(run, prepared.folder, prepared.content, split, PLAN, folder)
 
 
@@ -87,7 +87,7 @@ def test_a_process_that_dies_fails_its_run_and_the_next_one_works(tmp_path):
 
 def test_a_run_that_cannot_read_its_data_says_why(tmp_path):
     job = job_in(tmp_path)
-    (job.prepared / "images.npy").unlink()
+    (job.prepared / "images.bin").unlink()
     with open_workers(1) as crew:
         crew.start(job)
         assert "gone or damaged" in drive(crew)[-1].reason
