@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nestbench.datasets.contract import Case, Pixels
@@ -87,8 +86,7 @@ def judge(
                 tallies[name] = Counts(*map(torch.add, tallies[name], counts)) if name in tallies else counts
             found.append(decide(part.probability[model.spec.primary][None])[0].to(torch.uint8).cpu().numpy())
         case = cases[position]
-        tables = [_table(counts, case, classes[1:], split, name) for name, counts in tallies.items()]
-        yield Judged(pd.concat(tables, ignore_index=True), np.concatenate(found))
+        yield Judged(_table(tallies, case, classes[1:], split), np.concatenate(found))
 
 
 @torch.no_grad()
@@ -159,16 +157,16 @@ def _batched(tasks: Iterator[tuple[int, Place, Tensor]], size: int) -> Iterator[
         yield part
 
 
-def _table(counts: Counts, case: Case, labels: Sequence[str], split: str, output: str) -> pd.DataFrame:
+def _table(tallies: dict[str, Counts], case: Case, labels: Sequence[str], split: str) -> pd.DataFrame:
+    every = Counts(*(torch.cat(parts).flatten(0, 1).cpu().numpy() for parts in zip(*tallies.values(), strict=True)))
     columns: dict[str, object] = {
         "split": split,
         "case": case.id,
         "subject": case.subject,
-        "output": output,
-        "label": list(labels),
+        "output": np.repeat(list(tallies), len(labels)),
+        "label": np.tile(list(labels), len(tallies)),
     }
-    columns |= {name: getattr(counts, name)[0].cpu().numpy() for name in COUNTS}
-    for name, values in (("tp", counts.tp_at), ("fp", counts.fp_at)):
-        flat: NDArray[np.int64] = values[0].cpu().numpy()
-        columns |= {f"{name}_{t}": flat[:, i] for i, t in enumerate(THRESHOLDS)}
+    columns |= {name: getattr(every, name) for name in COUNTS}
+    for name, values in (("tp", every.tp_at), ("fp", every.fp_at)):
+        columns |= {f"{name}_{t}": values[:, i] for i, t in enumerate(THRESHOLDS)}
     return pd.DataFrame(columns)

@@ -1,5 +1,7 @@
 """``nestbench dataset``: the data sets, and whether their files are sound."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +32,18 @@ def list_datasets(as_json: AsJson = False) -> None:
         say_json([{"name": n, "meaning": meaning, "package": package} for n, meaning, package in rows])
     else:
         say_table(("data set", "meaning", "package"), rows)
+
+
+@app.command()
+def fetch(name: Name, data: Data = None, option: Options = None) -> None:
+    """Download a data set, check it and unpack it where studies look for it; what an earlier try left is used."""
+    from nestbench.datasets.fetch.place import fetch_all
+    from nestbench.datasets.open import data_root
+
+    about = _open(name, data, option).about
+    with _bars() as tell:
+        for fetched in fetch_all(name, about, data_root(data), tell):
+            typer.echo(f"{'fetched' if fetched.is_new else 'there already'}: {fetched.place}")
 
 
 @app.command()
@@ -78,11 +92,33 @@ def show(
 
 def _open(name: str, data: Path | None, options: list[str] | None) -> "Dataset":
     from nestbench.datasets.open import data_root, open_dataset
-    from nestbench.study.schema import DatasetSpec
+    from nestbench.study.data import DatasetSpec
     from nestbench.study.sentences import checked
 
     content = {"name": name} | dict(_option(o) for o in options or [])
     return open_dataset(checked("--option", DatasetSpec, content), data_root(data))
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar for each thing that is told of, on a terminal alone."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    shown = ("{task.description}", progress.BarColumn(), progress.DownloadColumn(), progress.TransferSpeedColumn())
+    bars = progress.Progress(
+        *shown, progress.TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+    )
+    tasks: dict[str, progress.TaskID] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what)
+        bars.update(tasks[what], completed=done, total=total or None)
+
+    with bars:
+        yield tell
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -12,10 +12,15 @@ from rich.text import Text
 
 from nestbench.cli.answers import duration
 from nestbench.cli.progress import Board, Training, fold, run_left, time_left
-from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Preparing, Started, Timing
+from nestbench.datasets.twins import Twins
+from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Preparing, Started, Timing, Twinned
 
 _EVERY = 5
 """Epochs from one plain line of a run to the next."""
+
+
+_MOST_TWINS = 20
+"""Pairs of twins that are named; all of them stand in the results."""
 
 
 def follow(events: Iterable[Event], console: Console, clock: Callable[[], float] = time.monotonic) -> Board:
@@ -42,6 +47,8 @@ def tell(event: Event) -> str:
             waiting = len({*map(str, runs)} - {*map(str, done)})
             search = f", {trials} search trials" if trials else ""
             return f"{cells} cells: {waiting} runs to do{search}, {len(done)} done already"
+        case Twinned(dataset, twins):
+            return "\n".join([f"warning: {dataset} shows {_pairs(twins)} on two sides of its split:", *_named(twins)])
         case Finished(run, result):
             took = f"{result.epochs} epochs, {duration(result.seconds)}"
             return f"finished {run}: validation IoU {result.validation:.3f}, {took}"
@@ -49,6 +56,15 @@ def tell(event: Event) -> str:
             return f"failed {run}: {reason}"
         case _:
             return ""
+
+
+def _pairs(twins: Twins) -> str:
+    return "one image" if len(twins.found) == 1 else f"{len(twins.found)} images"
+
+
+def _named(twins: Twins) -> list[str]:
+    more = len(twins.found) - _MOST_TWINS
+    return [f"  {twin}" for twin in twins.found[:_MOST_TWINS]] + ([f"  and {more} more pairs"] if more > 0 else [])
 
 
 def tell_detail(event: Event) -> str:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from nestbench.datasets.contract import Case, Dataset, Sample
 from nestbench.datasets.intensity import moments, to_bytes
+from nestbench.datasets.objects import measure
 from nestbench.datasets.problems import refuse
 from nestbench.datasets.resize import resized_image, resized_instances, resized_mask
 from nestbench.errors import RequestError
@@ -38,13 +40,16 @@ class Written(NamedTuple):
     moments: list[tuple[float, float]]
     """Mean and deviation of each case."""
     spacings: list[tuple[float, ...] | None]
-    """Millimetres along D, H and W of each case, as it is written."""
+    """Millimetres along each axis of each case, as it is written."""
+    objects: list[pd.DataFrame]
+    """The objects of each case (``datasets.objects``), as it is written."""
 
 
 class _Row(NamedTuple):
     arrays: Arrays
     moments: tuple[float, float]
     spacing: tuple[float, ...] | None
+    objects: pd.DataFrame
 
 
 def write_arrays(
@@ -56,7 +61,7 @@ def write_arrays(
     """
     digest = hashlib.sha256(json.dumps([astuple(case)[:2] for case in cases]).encode())
     problems: list[str] = []
-    written = Written("", [], [], [])
+    written = Written("", [], [], [], [])
     with ExitStack() as stack:
         files: dict[str, BinaryIO] = {}
         rows = stack.enter_context(closing(try_each(cases, partial(_row, dataset, spec))))
@@ -109,12 +114,12 @@ def _row(dataset: Dataset, spec: DatasetSpec, case: Case) -> _Row:
     space, spacing = _target(sample, spec, case)
     image = resized_image(to_bytes(sample.image, spec.window, spec.percentiles, f"case '{case.id}'"), space)
     mask = resized_mask(sample.mask, space)
-    arrays: Arrays = {"images": image, "masks": mask}
-    if sample.instances is not None:
-        arrays["instances"] = resized_instances(sample.instances, mask)
+    instances = None if sample.instances is None else resized_instances(sample.instances, mask)
+    objects = measure(mask, instances, spacing)
+    arrays: Arrays = {"images": image, "masks": mask} | ({} if instances is None else {"instances": instances})
     if len(space) == 2:
         arrays = {name: values[None] for name, values in arrays.items()}
-    return _Row(arrays, moments(image, windowed=spec.window is not None), spacing)
+    return _Row(arrays, moments(image, windowed=spec.window is not None), spacing, objects)
 
 
 def _check(sample: Sample, dataset: Dataset, case: Case) -> None:
@@ -149,6 +154,7 @@ def _note(written: Written, row: _Row) -> None:
     written.spaces.append((depth, height, width))
     written.moments.append(row.moments)
     written.spacings.append(row.spacing)
+    written.objects.append(row.objects)
 
 
 def _append(files: dict[str, BinaryIO], arrays: Arrays, digest: Callable[[bytes | memoryview], None]) -> None:

@@ -1,7 +1,10 @@
-"""One's own images and masks, in two folders and paired by name.
+"""One's own images and masks, in two folders and paired by name: pictures, or volumes.
 
 DIR/images/NAME.png     PNG, TIFF, JPEG or BMP
 DIR/masks/NAME.png      PNG, TIFF or BMP; each value is declared as a class
+
+DIR/images/NAME.nii.gz  NIfTI, NRRD, MetaImage, a TIFF of many pages, or a folder NAME of a DICOM series
+DIR/masks/NAME.nii.gz   any of these but a series; it may be stored with other axes than its image
 
 A study names them so, every key but ``path`` with a default:
 
@@ -9,25 +12,26 @@ A study names them so, every key but ``path`` with a default:
      masks: masks}
 """
 
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from nestbench.datasets.contract import About, Case, Pixels, Sample
-from nestbench.datasets.listing import files, stamps
-from nestbench.datasets.pictures import SUFFIXES, is_grey, read_image, read_values, size_of
+from nestbench.datasets import pictures, volumes
+from nestbench.datasets.contract import About, Case, Sample
+from nestbench.datasets.labels import classified, sample_of
+from nestbench.datasets.listing import folders, stamps
 from nestbench.datasets.problems import refuse
+from nestbench.datasets.subjects import Pattern, cases_of
 from nestbench.errors import RequestError
-from nestbench.study.schema import Frozen
 from nestbench.study.sentences import checked
+from nestbench.study.words import Frozen
 
 Value = Annotated[int, Field(ge=0)]
 BACKGROUND = "background"
+
+_SUFFIXES = tuple(dict.fromkeys((*pictures.SUFFIXES, *volumes.SUFFIXES)))
 
 
 class Options(Frozen):
@@ -37,7 +41,7 @@ class Options(Frozen):
     """Folder of the images and masks: absolute, or below the current folder, or below the data root."""
     classes: dict[str, Value] = Field(default={BACKGROUND: 0, "foreground": 255})
     """Value of each class in the masks."""
-    subject: str | None = None
+    subject: Pattern | None = None
     """Regular expression with one group, which finds the subject in a file's name; without it each image is one."""
     images: str = "images"
     masks: str = "masks"
@@ -53,20 +57,11 @@ class Options(Frozen):
             raise ValueError("two classes are declared with the same value")
         return classes
 
-    @field_validator("subject")
-    @classmethod
-    def _subject_is_one_group(cls, subject: str | None) -> str | None:
-        try:
-            groups = 1 if subject is None else re.compile(subject).groups
-        except re.error as error:
-            raise ValueError(f"'{subject}' is no regular expression: {error}") from error
-        if groups != 1:
-            raise ValueError(f"'{subject}' has {groups} groups, and needs one: the part in brackets is the subject")
-        return subject
-
 
 class Folder:
     """Images and masks that somebody keeps in two folders; objects are not told apart."""
+
+    shares = (0.5, 0.2, 0.3)
 
     def __init__(self, root: Path, /, **options: Any) -> None:
         self._root = root
@@ -83,36 +78,42 @@ class Folder:
         return (BACKGROUND, *(name for name in self._options.classes if name != BACKGROUND))
 
     @cached_property
+    def dims(self) -> int:
+        """3 where the images are volumes, else 2."""
+        return 3 if any(holds.volume for holds in self._holds.values()) else 2
+
+    @cached_property
     def channels(self) -> int:
-        """1 where every image is grey, else 3."""
-        return 1 if all(is_grey(path) for paths in self._images.values() for path in paths) else 3
+        """As many as any image has: 1 where every picture is grey, else 3."""
+        return max((holds.channels for holds in self._holds.values()), default=1)
 
     def cases(self) -> tuple[Case, ...]:
         """Every name that an image or a mask has; ``read`` refuses a name that only one of them has.
 
-        Raises RequestError for a missing or empty folder, and names in which no subject is found.
+        Raises RequestError for a missing or empty folder, pictures among volumes, names that differ only in upper and
+        lower case, and names in which no subject is found.
         """
         names = sorted(self._images.keys() | self._masks.keys())
         if not self._images:
-            raise RequestError(f"'{self._parts[0]}' is empty: it should hold {', '.join(SUFFIXES)}")
-        pattern = re.compile(self._options.subject or "(.*)")
-        found = {name: pattern.search(name) for name in names}
-        lost = [f"'{name}'" for name, match in found.items() if not (match and match[1])]
-        refuse(f"the expression '{pattern.pattern}' finds no subject in", lost)
-        return tuple(Case(name, match[1]) for name, match in found.items() if match)
+            raise RequestError(f"'{self._parts[0]}' is empty: it should hold {', '.join(_SUFFIXES)} or DICOM series")
+        alike = {name.casefold(): name for name in names}
+        twice = [f"'{name}' and '{alike[name.casefold()]}'" for name in names if alike[name.casefold()] != name]
+        refuse(f"names in '{self._parts[0].parent}' differ only in upper and lower case:", twice)
+        kinds = {holds.volume: path for path, holds in self._holds.items()}
+        if len(kinds) > 1:
+            raise RequestError(
+                f"'{kinds[False]}' is a picture and '{kinds[True]}' a volume: keep them in two data sets"
+            )
+        return cases_of(names, self._options.subject)
 
     def read(self, case: Case) -> Sample:
-        """Image and classes of one name.
+        """Image and classes of one name; volumes are turned to ``geometry.ORIENTATION``.
 
-        Raises RequestError that names the file: no pair, two of a name, unreadable, of another size, a value that is
-        not declared.
+        Raises RequestError that names the file: no pair, two of a name, unreadable, of another size or grid, a value
+        that is not declared.
         """
-        image_path, mask_path = self._pair(case.id)
-        image = read_image(image_path, self.channels)
-        values = read_values(mask_path)
-        if values.shape != image.shape[:2]:
-            raise RequestError(f"mask '{mask_path}' is {size_of(values)}, its image {size_of(image)}")
-        return Sample(image, self._classified(values, mask_path), None)
+        image, mask = self._pair(case.id)
+        return self._volume(image, mask) if self.dims == 3 else self._picture(image, mask)
 
     def fingerprint(self) -> Any:
         """Options, and place, name, size and time of each file."""
@@ -133,11 +134,22 @@ class Folder:
 
     @cached_property
     def _images(self) -> dict[str, list[Path]]:
-        return _by_stem(self._parts[0])
+        folder = self._parts[0]
+        found = volumes.by_stem(folder, _SUFFIXES)
+        for name in folders(folder):
+            if volumes.is_series(folder / name):
+                found.setdefault(name, []).append(folder / name)
+        return found
 
     @cached_property
     def _masks(self) -> dict[str, list[Path]]:
-        return _by_stem(self._parts[1])
+        return volumes.by_stem(self._parts[1], _SUFFIXES)
+
+    @cached_property
+    def _holds(self) -> dict[Path, volumes.Holds]:
+        """What each image holds by its header, but for those that cannot be read."""
+        looked = {path: volumes.look(path) for paths in self._images.values() for path in paths}
+        return {path: holds for path, holds in looked.items() if holds}
 
     def _pair(self, name: str) -> tuple[Path, Path]:
         images, masks = self._images.get(name, []), self._masks.get(name, [])
@@ -150,22 +162,25 @@ class Folder:
             raise RequestError(f"mask '{masks[0]}' has no image of its name in '{self._parts[0]}'")
         return images[0], masks[0]
 
-    def _classified(self, values: NDArray[np.int64], path: Path) -> Pixels:
-        declared = [self._options.classes[name] for name in self.classes]
-        strange = np.setdiff1d(values, declared)
-        if len(strange):
-            given = ", ".join(f"{name}: {value}" for name, value in self._options.classes.items())
-            shown = ", ".join(map(str, strange[:5])) + (", ..." if len(strange) > 5 else "")
-            raise RequestError(
-                f"mask '{path}' has values that are not declared ({shown}): "
-                f"declare each under a name, as in classes: {{{given}, NAME: {strange[0]}}}"
-            )
-        order = np.argsort(declared)
-        return order[np.searchsorted(np.asarray(declared)[order], values)].astype(np.uint8)
+    def _picture(self, image_path: Path, mask_path: Path) -> Sample:
+        image, values = pictures.read_image(image_path, self.channels), pictures.read_values(mask_path)
+        if values.shape != image.shape[:2]:
+            raise RequestError(f"mask '{mask_path}' is {pictures.size_of(values)}, its image {pictures.size_of(image)}")
+        return Sample(image, classified(values, self._values, mask_path, self._hint))
 
+    def _volume(self, image_path: Path, mask_path: Path) -> Sample:
+        image, mask = volumes.read_volume(image_path), volumes.read_volume(mask_path)
+        sample = sample_of(image, mask, self._values, self._hint)
+        if sample.image.shape[-1] != self.channels:
+            raise RequestError(f"'{image_path}' has {sample.image.shape[-1]} channels, and others have {self.channels}")
+        return sample
 
-def _by_stem(folder: Path) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for path in files(folder, SUFFIXES):
-        found.setdefault(path.stem, []).append(path)
-    return found
+    @property
+    def _values(self) -> dict[int, int]:
+        """Index of the class of each declared value."""
+        return {self._options.classes[name]: index for index, name in enumerate(self.classes)}
+
+    @property
+    def _hint(self) -> str:
+        given = ", ".join(f"{name}: {value}" for name, value in self._options.classes.items())
+        return f": declare each under a name, as in classes: {{{given}, NAME: VALUE}}"

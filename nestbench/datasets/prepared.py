@@ -4,6 +4,7 @@
         images.bin      uint8 (D, H, W, C) of one case after the other; D is 1 for a picture
         masks.bin       uint8 (D, H, W), index of the class
         instances.bin   int32 (D, H, W), 0 = background; where the data set tells objects apart
+        objects.parquet every object of every case, with its size
         index.json      everything else, and size and time of the files
 
 The folder appears whole or not at all; one that was touched since is built again. A hidden lock file beside it keeps
@@ -15,7 +16,7 @@ import itertools
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
@@ -23,13 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from nestbench.datasets.arrays import Progress, write_arrays
 from nestbench.datasets.contract import About, Case, Dataset, Labels, Pixels
 from nestbench.datasets.listing import stamps
+from nestbench.datasets.objects import COLUMNS
 from nestbench.datasets.open import open_dataset
 from nestbench.datasets.resize import Space
 from nestbench.datasets.splits import Split
+from nestbench.datasets.twins import Twins
 from nestbench.errors import RequestError
 from nestbench.results.atomic import writable, write_json
 from nestbench.results.records import fingerprint
@@ -37,7 +41,9 @@ from nestbench.study.data import DatasetSpec
 from nestbench.study.words import slug
 
 # Raised whenever the arrays of one source would come out otherwise.
-_FORMAT = 4
+_FORMAT = 5
+
+OBJECTS = "objects.parquet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +85,10 @@ class Prepared:
     def instances(self, position: int) -> Labels | None:
         """(D, H, W), a number for each object, mapped read-only; None where objects are not told apart."""
         return self._mapped("instances", position, np.int32) if self.has_instances else None
+
+    def objects(self) -> pd.DataFrame:
+        """Every object of every case, a row each: ``case``, ``subject`` and the columns of ``datasets.objects``."""
+        return pd.read_parquet(self.folder / OBJECTS)
 
     def _mapped(self, name: str, position: int, kind: type, inner: tuple[int, ...] = ()) -> Any:
         before, unit = self._starts[position], np.dtype(kind).itemsize * math.prod(inner)
@@ -122,8 +132,8 @@ def reopen(folder: Path) -> Prepared:
     return found
 
 
-def describe(prepared: Prepared, spec: DatasetSpec, split: Split) -> dict[str, Any]:
-    """What a study's results say of a data set, as JSON data: origin, classes, sizes, and the split by case."""
+def describe(prepared: Prepared, spec: DatasetSpec, split: Split, twins: Twins) -> dict[str, Any]:
+    """What a study's results say of a data set, as JSON data: origin, classes, sizes, the split by case, its twins."""
     sides = {side: [prepared.cases[i].id for i in positions] for side, positions in asdict(split).items()}
     about = asdict(prepared.about)
     return {
@@ -135,11 +145,22 @@ def describe(prepared: Prepared, spec: DatasetSpec, split: Split) -> dict[str, A
         "volumes": prepared.dims == 3,
         "size": spec.side,
         "patch": spec.patch,
+        "spacing": spec.spacing,
+        "window": spec.window,
         "subjects": len({case.subject for case in prepared.cases}),
         "counts": {side: len(ids) for side, ids in sides.items()},
         "split": sides,
+        "twins": [asdict(twin) for twin in twins.found],
+        "not_compared": twins.passed_over,
         "content": prepared.content,
     }
+
+
+def _write_objects(path: Path, cases: Sequence[Case], tables: Sequence[pd.DataFrame]) -> None:
+    """Write the tables of all cases as one."""
+    named = (table.assign(case=case.id, subject=case.subject) for case, table in zip(cases, tables, strict=True))
+    table = pd.concat(named, ignore_index=True)
+    table[["case", "subject", *COLUMNS]].to_parquet(path, index=False)
 
 
 def _build(folder: Path, key: str, dataset: Dataset, spec: DatasetSpec, progress: Progress | None) -> Prepared:
@@ -151,6 +172,7 @@ def _build(folder: Path, key: str, dataset: Dataset, spec: DatasetSpec, progress
         if not cases:
             raise RequestError(f"data set '{spec.title}' has no cases")
         written = write_arrays(beside, dataset, cases, spec, progress)
+        _write_objects(beside / OBJECTS, cases, written.objects)
         index = {
             "key": key,
             "about": asdict(dataset.about),
@@ -159,7 +181,10 @@ def _build(folder: Path, key: str, dataset: Dataset, spec: DatasetSpec, progress
             "dims": dataset.dims,
             "shares": dataset.shares,
             "cases": [astuple(case) for case in cases],
-            **written._asdict(),
+            "content": written.content,
+            "spaces": written.spaces,
+            "moments": written.moments,
+            "spacings": written.spacings,
             "files": stamps(beside),
         }
         write_json(beside / "index.json", index)

@@ -81,7 +81,7 @@ def _data(name: str, about: dict[str, Any]) -> str:
         f"{name} ({about['title']}) has {cases} of {subjects}, {_view(about)}, with "
         f"{counted(about['channels'], 'channel')} and the classes {listed(about['classes'])}: "
         f"{counts['train']} for training, {counts['validation']} for validation and {counts['test']} for testing, "
-        "no subject on two sides."
+        f"no subject on two sides.{_scale(about)}{_twins(about['twins'])}"
     )
 
 
@@ -89,9 +89,32 @@ def _view(about: dict[str, Any]) -> str:
     """How the networks saw a data set."""
     side = about["size"]
     slices = "taken slice by slice, " if about["volumes"] and about["dims"] == 2 else ""
+    if about["spacing"]:
+        each = about["spacing"] if isinstance(about["spacing"], list) else [about["spacing"]]
+        slices = f"resampled to {f' {TIMES} '.join(f'{mm:g}' for mm in each)} mm, {slices}"
     if about["patch"] is None:
         return f"{slices}resized to {side} {TIMES} {side} pixels"
     return f"{slices}seen in windows of {f' {TIMES} '.join([str(side)] * about['dims'])} pixels"
+
+
+def _scale(about: dict[str, Any]) -> str:
+    """How values became what networks take."""
+    if about["window"] is None:
+        return " Each image was brought to mean 0 and standard deviation 1."
+    low, high = about["window"]
+    return f" Values from {low:g} to {high:g} were brought to {MINUS}1 to 1, and what lies beyond them too."
+
+
+def _twins(twins: list[dict[str, Any]]) -> str:
+    """The warning of what leaks from one side to another."""
+    if not twins:
+        return ""
+    named = [f"{one['first']} ({one['sides'][0]}) and {one['second']} ({one['sides'][1]})" for one in twins[:3]]
+    more = "" if len(twins) <= 3 else f", and {len(twins) - 3} more pairs"
+    return (
+        " Beware: images of different subjects on two sides of the split show the same, or nearly, so the test is "
+        f"easier than it should be: {'; '.join(named)}{more}."
+    )
 
 
 def _networks(study: Study) -> str:
@@ -122,8 +145,8 @@ def _training(study: Study) -> str:
         f"AdamW with learning rate {recipe.learning_rate:g} ({_SCHEDULES[recipe.schedule]}) and weight decay "
         f"{recipe.weight_decay:g}, batches of {recipe.batch}, loss {recipe.loss}, "
         f"{_AUGMENTED if recipe.augment else 'no augmentation'}, at most {counted(recipe.epochs, 'epoch')}, stopped "
-        f"after {recipe.patience} without a better validation IoU. {_start(study)} Each image was brought to "
-        "mean 0 and standard deviation 1. With the same seed every network had the same order of samples, the same "
+        f"after {recipe.patience} without a better validation IoU. {_start(study)} With "
+        "the same seed every network had the same order of samples, the same "
         "augmentations and, where the encoder is the same and built here, the same initial encoder weights."
     )
 

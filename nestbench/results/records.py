@@ -4,6 +4,7 @@ results/<study>/study.yaml                 the study as run, every default writt
 results/<study>/plan.json                  the machine's plan, the same for all runs
 results/<study>/<dataset>/
     dataset.json                           cases, classes, licence, and the split by case
+    objects.parquet                        every object of every case, with its size
     overlays.npz                           images and masks of the test cases that the report shows
 results/<study>/<dataset>/<encoder>/<model>/seed-<n>/
     result.json  cases.parquet  epochs.jsonl  predictions.npz  weights.safetensors
@@ -99,6 +100,12 @@ def write_cases(folder: Path, cases: pd.DataFrame) -> None:
     """Write the per-case counts (the columns are those of ``nestbench.results.scores``)."""
     with replacing(folder / "cases.parquet") as beside:
         cases.to_parquet(beside, index=False)
+
+
+def write_objects(folder: Path, objects: pd.DataFrame) -> None:
+    """Write the sizes of a data set's objects, a row for each object of each case."""
+    with replacing(folder / "objects.parquet") as beside:
+        objects.to_parquet(beside, index=False)
 
 
 def write_result(folder: Path, result: Result) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from nestbench import plugins
+from nestbench.datasets.feed import feed
 from nestbench.datasets.prepared import describe
 from nestbench.machine import Plan
 from nestbench.machine.calibrate import Measured, calibrate
@@ -62,14 +63,15 @@ def check_study(
 
 def _described(ready: Ready) -> dict[str, Any]:
     """The description without its long lists of cases."""
-    described = describe(ready.prepared, ready.spec, ready.split)
+    described = describe(ready.prepared, ready.spec, ready.split, ready.twins)
     return {key: value for key, value in described.items() if key != "split"} | {"cases": len(ready.prepared.cases)}
 
 
 def _network(cell: Cell, ready: Ready, study: Study, plan: Plan) -> dict[str, Any]:
     spec = network_spec(cell, ready.prepared)
     size = asdict(network_size(spec, cell.dataset.side))
-    steps = -(-len(ready.split.train) // study.recipe.batch)
+    training = feed(ready.prepared, ready.split.train, cell.dataset, "cpu", resident=0)
+    steps = -(-len(training) // study.recipe.batch)
     names = dict(zip(("dataset", "encoder", "model"), cell.key, strict=True))
     return names | size | {"epoch_seconds": steps * _step_seconds(spec, study, cell.dataset.side, plan)}
 
@@ -81,8 +83,9 @@ def _step_seconds(spec: Spec, study: Study, size: int, plan: Plan) -> float:
     model = construct(spec)
     plan.place(model)
     optimiser = torch.optim.AdamW(model.parameters(), fused=True)
-    images = torch.randn(study.recipe.batch, spec.in_channels, size, size, device=plan.device)
-    masks = torch.zeros(study.recipe.batch, size, size, dtype=torch.long, device=plan.device)
+    space = (size,) * spec.dims
+    images = torch.randn(study.recipe.batch, spec.in_channels, *space, device=plan.device)
+    masks = torch.zeros(study.recipe.batch, *space, dtype=torch.long, device=plan.device)
     taken = []
     for _ in range(1 + STEPS):
         start = time.perf_counter()

@@ -1,14 +1,19 @@
 """The study's data sets, made ready before any training."""
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nestbench.datasets.contract import Pixels
 from nestbench.datasets.prepared import Prepared, describe, prepare
 from nestbench.datasets.splits import Split, split_cases
+from nestbench.datasets.twins import Twin, Twins, find_twins
+from nestbench.errors import RequestError
 from nestbench.machine import Plan
 from nestbench.results.atomic import write_json
-from nestbench.runner.events import Preparing
+from nestbench.results.reading import read_json
+from nestbench.results.records import fingerprint, write_objects
+from nestbench.runner.events import Preparing, Twinned
 from nestbench.runner.job import Job
 from nestbench.runner.told import told
 from nestbench.study.data import DatasetSpec
@@ -23,30 +28,58 @@ class Ready:
     spec: DatasetSpec
     prepared: Prepared
     split: Split
+    twins: Twins
+    """Cases of different subjects on two sides that show the same."""
 
 
-def ready_data(study: Study, root: Path, cache: Path) -> Generator[Preparing, None, dict[str, Ready]]:
-    """Prepare and split every data set; return them by their title.
+def ready_data(study: Study, root: Path, cache: Path) -> Generator[Preparing | Twinned, None, dict[str, Ready]]:
+    """Prepare and split every data set, and look for twins on two sides; return them by their title.
 
     Raises RequestError that names the files at fault.
     """
     ready = {}
     for spec in study.datasets:
         prepared = yield from _prepared(spec, root, cache)
-        ready[spec.title] = Ready(spec, prepared, split_cases(prepared.cases, spec.split or prepared.shares))
+        split = split_cases(prepared.cases, spec.split or prepared.shares)
+        twins = _twins(prepared, split, cache)
+        if twins.found:
+            yield Twinned(spec.title, twins)
+        ready[spec.title] = Ready(spec, prepared, split, twins)
     return ready
 
 
 def write_data(ready: dict[str, Ready], folder: Path) -> None:
     """Write down in the study's folder what each data set is and how it was split."""
     for title, one in ready.items():
-        write_json(folder / slug(title) / "dataset.json", describe(one.prepared, one.spec, one.split))
+        place = folder / slug(title)
+        write_json(place / "dataset.json", describe(one.prepared, one.spec, one.split, one.twins))
+        write_objects(place, one.prepared.objects())
 
 
 def make_job(ready: dict[str, Ready], plan: Plan, folder: Path, run: Run) -> Job:
     """A run with all that a worker needs for it."""
     one = ready[run.cell.dataset.title]
     return Job(run, one.prepared.folder, one.prepared.content, one.split, plan, folder)
+
+
+def _twins(prepared: Prepared, split: Split, cache: Path) -> Twins:
+    """The twins of a split, looked for once on this machine."""
+    path = cache / f"twins-{fingerprint([prepared.content, asdict(split)])}.json"
+    try:
+        kept = read_json(path)
+        return Twins(
+            tuple(Twin(**twin | {"sides": tuple(twin["sides"])}) for twin in kept["found"]), kept["passed_over"]
+        )
+    except (RequestError, KeyError, TypeError):
+        images = (_unlayered(prepared.image(position), prepared.dims) for position in range(len(prepared.cases)))
+        twins = find_twins(images, prepared.cases, split)
+        write_json(path, asdict(twins))
+        return twins
+
+
+def _unlayered(image: Pixels, dims: int) -> Pixels:
+    """A picture without the D of 1 that it is stored with."""
+    return image if dims == 3 else image[0]
 
 
 def _prepared(spec: DatasetSpec, root: Path, cache: Path) -> Generator[Preparing, None, Prepared]:

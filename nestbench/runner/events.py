@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from nestbench.datasets.twins import Twins
 from nestbench.results.records import Epoch, Result
 from nestbench.study.schema import Run
 
@@ -13,6 +14,14 @@ class Preparing:
     dataset: str
     done: int
     total: int
+
+
+@dataclass(frozen=True)
+class Twinned:
+    """Cases of different subjects on two sides of a data set's split show the same, or nearly."""
+
+    dataset: str
+    twins: Twins
 
 
 @dataclass(frozen=True)
@@ -64,4 +73,4 @@ class Timing:
     total: int
 
 
-Event = Preparing | Planned | Started | Advanced | Finished | Failed | Timing
+Event = Preparing | Twinned | Planned | Started | Advanced | Finished | Failed | Timing

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nestbench.datasets.open import open_dataset
-from nestbench.study.schema import DatasetSpec
+from nestbench.study.data import DatasetSpec
 from nestbench.testing import check_dataset
 
 

@@ -2,11 +2,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from fake_lidc import write_slice
 from PIL import Image
+from tiny_volumes import SHAPE, SPL, cut, ramp, save_itk, save_nifti, turned
 
 from nestbench.datasets.contract import Case
 from nestbench.datasets.folder import Folder
 from nestbench.errors import RequestError
+from nestbench.testing.datasets import check_dataset_plugin
 
 GREY = np.full((20, 24), 90, np.uint8)
 EMPTY = np.zeros((20, 24), np.uint8)
@@ -100,9 +104,7 @@ def test_a_mask_of_another_size_is_named(own: Path, save):
 
 def test_a_value_that_is_not_declared_is_refused_and_says_how_to_declare_it(own: Path, save):
     save(own / "masks" / "p0_0.png", np.where(np.eye(20, 24) > 0, 128, 7).astype(np.uint8))
-    sentence = (
-        r"mask '.*p0_0\.png' has values that are not declared \(7, 128\): .*\{background: 0, foreground: 255, NAME: 7\}"
-    )
+    sentence = r"mask '.*p0_0\.png' .* not declared \(7, 128\): .*\{background: 0, foreground: 255, NAME: VALUE\}"
     with pytest.raises(RequestError, match=sentence):
         read_all(Folder(Path(), path=str(own)))
 
@@ -165,3 +167,105 @@ def test_the_fingerprint_changes_with_files_and_classes(own: Path, save):
     assert fingerprint(subject="(p[0-9])") != before
     save(own / "masks" / "p0_0.png", GREY)
     assert fingerprint() != before
+
+
+LABELS = np.where(ramp() % 3 == 0, 255, 0).astype(np.uint8)
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    """Three volumes: NIfTI with a mask of other axes, a series of DICOM with a mask in NRRD, a MetaImage."""
+    folder = tmp_path / "scans"
+    save_nifti(folder / "images/a.1.nii.gz", ramp())
+    save_nifti(folder / "masks/a.1.nii.gz", *turned(LABELS, SPL, (0, 2, 1), (False, True, False)))
+    for place, plane in enumerate(ramp()):
+        write_slice(folder / f"images/b/{9 - place}.dcm", plane, z=3.0 * place)
+    series = np.array([[0, 0, -0.25, 10], [0, -0.5, 0, 20], [3, 0, 0, 0], [0, 0, 0, 1]])
+    save_nifti(folder / "masks/b.nii", *turned(LABELS, series, (2, 1, 0), (True, False, False)))
+    save_itk(folder / "images/c.mha", ramp())
+    save_itk(folder / "masks/c.nrrd", LABELS)
+    return folder
+
+
+@pytest.mark.parametrize("made", ["own", "scans"])
+def test_it_keeps_the_promises_of_a_data_set(made: str, request: pytest.FixtureRequest):
+    check_dataset_plugin(Folder, Path(), path=str(request.getfixturevalue(made)))
+
+
+def test_volumes_of_any_format_are_paired_by_name_and_place(scans: Path):
+    folder = Folder(Path(), path=str(scans))
+    assert (folder.dims, folder.channels) == (3, 1)
+    assert [case.id for case in folder.cases()] == ["a.1", "b", "c"]
+    for sample in read_all(folder):
+        assert (sample.image[..., 0] == ramp()).all()
+        assert sample.image.dtype == np.int16
+        assert (sample.mask == LABELS // 255).all()
+    assert [sample.spacing for sample in read_all(folder)] == [(3, 1.5, 2), (3, 0.5, 0.25), (3, 1.5, 2)]
+
+
+def test_a_tiff_of_many_pages_is_a_volume_whose_spacing_is_not_known(tmp_path: Path):
+    for part, values in (("images", ramp(kind=np.uint16)), ("masks", LABELS)):
+        (tmp_path / part).mkdir()
+        tifffile.imwrite(tmp_path / part / "a.tif", values, photometric="minisblack")
+    sample = Folder(Path(), path=str(tmp_path)).read(Case("a", "a"))
+    assert (sample.image[..., 0] == ramp()).all()
+    assert (sample.mask == LABELS // 255).all()
+    assert sample.spacing is None
+
+
+def test_pictures_among_volumes_are_refused_by_one_of_each(scans: Path, save):
+    save(scans / "images/d.png", GREY)
+    with pytest.raises(RequestError, match=r"images/d\.png' is a picture and '.*images/.*' a volume: keep them in two"):
+        Folder(Path(), path=str(scans)).cases()
+
+
+def test_names_that_differ_only_in_case_are_refused_by_name(own: Path, save):
+    save(own / "masks/P0_0.png", EMPTY)
+    with pytest.raises(RequestError, match=r"own' differ only in upper and lower case: 'P0_0' and 'p0_0'$"):
+        Folder(Path(), path=str(own)).cases()
+
+
+def test_a_folder_that_holds_no_series_is_no_image(scans: Path):
+    (scans / "images/notes").mkdir()
+    (scans / "images/notes/notes.txt").write_text("notes")
+    assert len(Folder(Path(), path=str(scans)).cases()) == 3
+
+
+def test_a_volume_in_two_formats_is_refused(scans: Path):
+    save_nifti(scans / "images/b.nii", ramp())
+    with pytest.raises(RequestError, match=r"image '.*images/b\.nii' and '.*images/b' have one name"):
+        Folder(Path(), path=str(scans)).read(Case("b", "b"))
+
+
+def test_a_volume_with_other_channels_is_named(scans: Path):
+    save_nifti(scans / "images/a.1.nii.gz", ramp((*SHAPE, 2)))
+    folder = Folder(Path(), path=str(scans))
+    assert folder.read(Case("a.1", "")).image.shape == (*SHAPE, 2)
+    with pytest.raises(RequestError, match=r"images/c\.mha' has 1 channels, and others have 2"):
+        folder.read(Case("c", ""))
+
+
+def test_damaged_volumes_and_masks_that_do_not_fit_are_named(scans: Path, save):
+    cut(scans / "images/a.1.nii.gz")
+    save(scans / "masks/b.png", EMPTY)
+    (scans / "masks/b.nii").unlink()
+    save_itk(scans / "masks/c.nrrd", LABELS[:, :3])
+    for name, sentence in (
+        ("a.1", r"cannot read '.*a\.1\.nii\.gz'"),
+        ("b", r"masks/b\.png' is no volume"),
+        ("c", r"mask '.*c\.nrrd' does not lie on image '.*c\.mha': they differ in size"),
+    ):
+        with pytest.raises(RequestError, match=sentence):
+            Folder(Path(), path=str(scans)).read(Case(name, ""))
+
+
+def test_a_missing_slice_of_a_series_is_refused(scans: Path):
+    (scans / "images/b/7.dcm").unlink()
+    with pytest.raises(RequestError, match=r"slices .* in '.*images/b'"):
+        Folder(Path(), path=str(scans)).read(Case("b", ""))
+
+
+def test_a_value_of_a_volume_that_is_not_declared_says_how_to_declare_it(scans: Path):
+    save_itk(scans / "masks/c.nrrd", LABELS // 2)
+    with pytest.raises(RequestError, match=r"not declared \(127\): declare each under a name, as in classes: \{backgr"):
+        Folder(Path(), path=str(scans)).read(Case("c", ""))

@@ -11,6 +11,7 @@ import pytest
 from nestbench.datasets.folder import Folder
 from nestbench.datasets.prepared import Prepared, describe, prepare, reopen
 from nestbench.datasets.splits import split_cases
+from nestbench.datasets.twins import Twins
 from nestbench.errors import RequestError
 from nestbench.study.data import DatasetSpec
 
@@ -218,7 +219,7 @@ def test_a_cache_that_cannot_be_written_is_named(own: Path, tmp_path: Path):
 def test_a_description_says_what_the_results_need(own: Path, cache: Path):
     study = spec(own, label="mine", subject="(p[0-9])", split=(0.4, 0.3, 0.3))
     made = prepare(study, Path(), cache)
-    description = describe(made, study, split_cases(made.cases, (0.4, 0.3, 0.3)))
+    description = describe(made, study, split_cases(made.cases, (0.4, 0.3, 0.3)), Twins((), 2))
     split = description.pop("split")
     assert sorted(chain(*split.values())) == [case.id for case in made.cases]
     assert description == {
@@ -233,6 +234,10 @@ def test_a_description_says_what_the_results_need(own: Path, cache: Path):
         "volumes": False,
         "size": 16,
         "patch": None,
+        "spacing": None,
+        "window": None,
+        "twins": [],
+        "not_compared": 2,
         "subjects": 3,
         "counts": {"train": 2, "validation": 2, "test": 2},
         "content": made.content,
