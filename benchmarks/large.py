@@ -2,10 +2,10 @@
 
     python benchmarks/large.py [--gigabytes 20] [--side 256] [--steps 30]
 
-So many bytes of float32 volumes are generated as they are read, each a function of its number, and prepared as a data set
-of files would be; then UNet (3D, plain encoder) trains on windows that are streamed from the prepared store, and one
-volume is judged. Preparing and training have a process each, and the peak of its resident memory is printed, what is
-mapped from files included. Needs half of the size in free disk space below --scratch.
+So many bytes of float32 volumes are generated as they are read, each a function of its number, and prepared as a data
+set of files would be; then a U-Net (3D, plain encoder) trains on windows that are streamed from the prepared store, and
+one volume is judged. Preparing and training have a process each, and the peak of its resident memory is printed, what
+is mapped from files included. Needs half of the size in free disk space below --scratch.
 """
 
 import argparse
@@ -48,14 +48,17 @@ class Generated:
         self._count, self._side = count, side
 
     def cases(self) -> tuple[Case, ...]:
+        """As many as were asked for."""
         return tuple(Case(f"{n:04d}", f"{n:04d}") for n in range(self._count))
 
     def read(self, case: Case) -> Sample:
+        """One volume, from coarse noise."""
         coarse = np.random.default_rng(int(case.id)).random((COARSE,) * 3, dtype=np.float32)
         image = zoom(coarse, self._side / COARSE, order=1)
         return Sample(1000 * image[..., None], (image > 0.7).astype(np.uint8), None, (1.0, 1.0, 1.0))
 
     def fingerprint(self) -> Any:
+        """Number and side."""
         return [self._count, self._side]
 
 
@@ -96,7 +99,8 @@ def main() -> None:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             folder, seconds, peak = process.submit(prepared_in, Path(cache), count, asked.side).result()
         print(
-            f"{count} volumes of {asked.side}^3 float32, {count * 4 * asked.side**3 / 1e9:.1f} GB, prepared in {seconds:.0f} s"
+            f"{count} volumes of {asked.side}^3 float32, {count * 4 * asked.side**3 / 1e9:.1f} GB, "
+            f"prepared in {seconds:.0f} s"
         )
         print(f"preparing: {peak / 1e9:.2f} GB resident at the peak")
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:

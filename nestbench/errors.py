@@ -5,8 +5,11 @@ NestbenchError
 └── RunError          one run failed while it worked: recorded, the study goes on, exit code 1
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+NAMED = 3
+"""Problems that one sentence names."""
 
 
 class NestbenchError(Exception):
@@ -24,6 +27,14 @@ class RunError(NestbenchError):
 def reason(error: BaseException) -> str:
     """Why something failed, in one line: the first of the error's own words, or its type where it has none."""
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def refuse(what: str, problems: Sequence[str]) -> None:
+    """Raise RequestError that names the first few problems and counts the others; do nothing where there are none."""
+    if problems:
+        more = len(problems) - NAMED
+        others = f"; and {more} more" if more > 0 else ""
+        raise RequestError(f"{what} {'; '.join(problems[:NAMED])}{others}")
 
 
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> RequestError:

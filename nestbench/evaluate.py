@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from nestbench.datasets.contract import Case, Pixels
+from nestbench.datasets.contract import Case
 from nestbench.datasets.feed import Feed
 from nestbench.datasets.resize import Space
+from nestbench.formats.pictures import Pixels
 from nestbench.machine import Plan
 from nestbench.metrics import Counts, count, decide, probabilities
 from nestbench.model import AnyNetwork
@@ -158,7 +159,7 @@ def _batched(tasks: Iterator[tuple[int, Place, Tensor]], size: int) -> Iterator[
 
 
 def _table(tallies: dict[str, Counts], case: Case, labels: Sequence[str], split: str) -> pd.DataFrame:
-    every = Counts(*(torch.cat(parts).flatten(0, 1).cpu().numpy() for parts in zip(*tallies.values(), strict=True)))
+    every = Counts(*(torch.cat(parts).flatten(0, 1).cpu() for parts in zip(*tallies.values(), strict=True)))
     columns: dict[str, object] = {
         "split": split,
         "case": case.id,
@@ -166,7 +167,7 @@ def _table(tallies: dict[str, Counts], case: Case, labels: Sequence[str], split:
         "output": np.repeat(list(tallies), len(labels)),
         "label": np.tile(list(labels), len(tallies)),
     }
-    columns |= {name: getattr(every, name) for name in COUNTS}
+    columns |= {name: getattr(every, name).numpy() for name in COUNTS}
     for name, values in (("tp", every.tp_at), ("fp", every.fp_at)):
-        columns |= {f"{name}_{t}": values[:, i] for i, t in enumerate(THRESHOLDS)}
+        columns |= {f"{name}_{t}": values[:, i].numpy() for i, t in enumerate(THRESHOLDS)}
     return pd.DataFrame(columns)

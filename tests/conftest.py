@@ -1,12 +1,18 @@
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from numpy.typing import NDArray
+from PIL import Image
 
 from nestbench.machine.calibrate import calibrate
 from nestbench.machine.device import cores
 from nestbench.machine.measure import WAYS
+
+Save = Callable[[Path, NDArray[np.uint8]], Path]
 
 # How long a test takes says nothing about the code.
 settings.register_profile("nestbench", deadline=None, max_examples=50)
@@ -41,3 +47,13 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     return say
+
+
+@pytest.fixture
+def save() -> Save:
+    def write(path: Path, values: NDArray[np.uint8]) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(path)
+        return path
+
+    return write

@@ -11,8 +11,8 @@ from zlib import crc32
 import numpy as np
 
 from nestbench.datasets.contract import About, Case, Sample
-from nestbench.datasets.listing import files, stamps
 from nestbench.errors import RequestError
+from nestbench.formats.listing import files, stamps
 from nestbench.study.sentences import checked
 from nestbench.study.words import Frozen
 

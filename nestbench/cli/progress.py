@@ -64,6 +64,7 @@ class Board:
 
 def fold(board: Board, event: Event, now: float) -> Board:
     """The board after an event that came at ``now`` (seconds)."""
+    changed = board
     match event:
         case Preparing(dataset, done, total):
             changed = replace(board, aside=f"preparing {dataset}: {done} of {total} cases" if done < total else "")

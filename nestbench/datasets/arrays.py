@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from nestbench.datasets.contract import Case, Dataset, Sample
 from nestbench.datasets.intensity import moments, to_bytes
 from nestbench.datasets.objects import measure
-from nestbench.datasets.problems import refuse
 from nestbench.datasets.resize import resized_image, resized_instances, resized_mask
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, refuse
 from nestbench.study.data import DatasetSpec
 
 Progress = Callable[[int, int], None]

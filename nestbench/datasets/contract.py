@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from nestbench.formats.pictures import Pixels
+
 Labels = NDArray[np.int32]
 Side = Literal["train", "validation", "test"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nestbench.datasets.contract import Pixels
 from nestbench.errors import RequestError
+from nestbench.formats.pictures import Pixels
 
 Ends = tuple[float, float]
 

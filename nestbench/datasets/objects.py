@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import SphericalVoronoi
 
-from nestbench.datasets.contract import Labels, Pixels
+from nestbench.datasets.contract import Labels
+from nestbench.formats.pictures import Pixels
 
 COLUMNS = ("class", "object", "pixels", "diameter", "diameter_mm", "boundary", "boundary_mm", "touches_border")
 """Index of the class; number of the object; pixels or voxels; diameter of the circle or ball of the same area or

@@ -27,14 +27,15 @@ import numpy as np
 import pandas as pd
 
 from nestbench.datasets.arrays import Progress, write_arrays
-from nestbench.datasets.contract import About, Case, Dataset, Labels, Pixels
-from nestbench.datasets.listing import stamps
+from nestbench.datasets.contract import About, Case, Dataset, Labels
 from nestbench.datasets.objects import COLUMNS
 from nestbench.datasets.open import open_dataset
 from nestbench.datasets.resize import Space
 from nestbench.datasets.splits import Split
 from nestbench.datasets.twins import Twins
 from nestbench.errors import RequestError
+from nestbench.formats.listing import stamps
+from nestbench.formats.pictures import Pixels
 from nestbench.results.atomic import writable, write_json
 from nestbench.results.records import fingerprint
 from nestbench.study.data import DatasetSpec

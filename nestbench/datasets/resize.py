@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from nestbench.datasets.contract import Labels, Pixels
+from nestbench.datasets.contract import Labels
+from nestbench.formats.pictures import Pixels
 
 Space = tuple[int, ...]
 """Pixels along each axis."""

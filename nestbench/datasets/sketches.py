@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter1d
 
-from nestbench.datasets.contract import Pixels
+from nestbench.formats.pictures import Pixels
 
 Floats = NDArray[np.float32]
 Planes = TypeVar("Planes", Floats, NDArray[np.float16])

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nestbench.datasets.contract import SIDES, Case
-from nestbench.datasets.problems import refuse
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, refuse
 from nestbench.study.data import Folds
 
 Shares = tuple[float, float, float]

@@ -8,9 +8,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from nestbench.datasets.contract import SIDES, Case, Pixels, Side
+from nestbench.datasets.contract import SIDES, Case, Side
 from nestbench.datasets.sketches import Floats, Sketch, likeness, sketch, turned
 from nestbench.datasets.splits import Split
+from nestbench.formats.pictures import Pixels
 
 ALIKE = 0.96
 """Likeness from which two images are twins. Of the nuclei, cells, sections, nodules and hippocampi that were tried, 97

@@ -4,11 +4,11 @@ from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nestbench.datasets.contract import Pixels
 from nestbench.datasets.prepared import Prepared, describe, prepare
 from nestbench.datasets.splits import Split, split_cases
 from nestbench.datasets.twins import Twin, Twins, find_twins
 from nestbench.errors import RequestError
+from nestbench.formats.pictures import Pixels
 from nestbench.machine import Plan
 from nestbench.results.atomic import write_json
 from nestbench.results.reading import read_json

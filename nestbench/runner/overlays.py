@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nestbench.datasets.contract import Pixels
+from nestbench.formats.pictures import Pixels
 from nestbench.results.atomic import replacing
 from nestbench.results.records import read_cases, read_result, seed_folder
 from nestbench.results.scores import case_scores

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from nestbench.datasets.contract import Pixels
 from nestbench.engine import Engine
 from nestbench.errors import RunError
+from nestbench.formats.pictures import Pixels
 from nestbench.model import Spec
 from nestbench.predict.batch import predict_files
 from nestbench.predict.tasks import plan_tasks
@@ -47,7 +47,7 @@ def draw_file(spec: Spec, size: int, folder: Path) -> Path:
     path = folder / "image.nii"
     volume = pixels if spec.dims == 3 else pixels[:, :, None]
     values = volume if spec.in_channels > 1 else volume[..., 0]
-    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)  # type: ignore[no-untyped-call]
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)
     return path
 
 

@@ -6,8 +6,9 @@ from rich.console import Console
 
 from nestbench.cli.display import draw, follow, tell, tell_detail
 from nestbench.cli.progress import Board, Training
+from nestbench.datasets.twins import Twin, Twins
 from nestbench.results.records import Epoch, Result
-from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Preparing, Started, Timing
+from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Preparing, Started, Timing, Twinned
 from nestbench.study.schema import Run
 
 MakeEpoch = Callable[[int, float], Epoch]
@@ -79,3 +80,14 @@ def test_a_search_is_announced(runs: list[Run]) -> None:
 
 def test_no_event_is_told_twice(events: list[Event]) -> None:
     assert not [event for event in events if tell(event) and tell_detail(event)]
+
+
+def test_twins_are_named_with_their_sides_before_training() -> None:
+    alike = Twin("a", "b", ("train", "test"), 0.973, identical=False)
+    same = Twin("c", "d", ("validation", "test"), 1.0, identical=True)
+    assert tell(Twinned("nuclei", Twins((same, alike), 0))).splitlines() == [
+        "warning: nuclei shows 2 images on two sides of its split:",
+        "  'c' (validation) and 'd' (test) are the same",
+        "  'a' (train) and 'b' (test) are alike by 0.97",
+    ]
+    assert tell(Twinned("nuclei", Twins((alike,) * 30, 0))).splitlines()[-1] == "  and 10 more pairs"

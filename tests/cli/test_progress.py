@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nestbench.cli.progress import Board, Training, fold, run_left, time_left
+from nestbench.datasets.twins import Twins
 from nestbench.results.records import Epoch, Result
-from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Preparing, Started, Timing
+from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Preparing, Started, Timing, Twinned
 from nestbench.study.data import DatasetSpec
 from nestbench.study.schema import Recipe, Run, Study
 
@@ -26,6 +27,11 @@ def test_a_run_is_planned_then_trained_then_done(runs: list[Run], epoch: MakeEpo
     assert [t.run for t in after(*start).training] == [runs[0]]
     board = after(*start, (3.0, Advanced(runs[0], epoch(0, 0.5), 60)), (5.0, Finished(runs[0], result())))
     assert (board.training, board.done, board.ended, board.total) == ((), (runs[0],), 1, 4)
+
+
+def test_twins_are_no_step_of_the_work(runs: list[Run]) -> None:
+    planned: list[tuple[float, Event]] = [(0.0, Planned(tuple(runs), (), 0))]
+    assert after(*planned, (1.0, Twinned("synthetic", Twins((), 0)))) == after(*planned)
 
 
 def test_a_failed_run_has_ended_and_keeps_its_reason(runs: list[Run]) -> None:

@@ -4,19 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
 Save = Callable[[Path, NDArray[np.uint8]], Path]
-
-
-@pytest.fixture
-def save() -> Save:
-    def write(path: Path, values: NDArray[np.uint8]) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(values).save(path)
-        return path
-
-    return write
 
 
 @pytest.fixture

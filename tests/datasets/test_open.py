@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nestbench.datasets.open import cache_root, data_root, open_dataset
-from nestbench.datasets.synthetic import Synthetic
+from nestbench.datasets.readers.synthetic import Synthetic
 from nestbench.errors import RequestError
 from nestbench.study.data import DatasetSpec
 

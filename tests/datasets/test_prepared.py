@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nestbench.datasets.folder import Folder
 from nestbench.datasets.prepared import Prepared, describe, prepare, reopen
+from nestbench.datasets.readers.folder import Folder
 from nestbench.datasets.splits import split_cases
 from nestbench.datasets.twins import Twins
 from nestbench.errors import RequestError

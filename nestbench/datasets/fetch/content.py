@@ -3,7 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
-from nestbench.datasets.listing import stamps
+from nestbench.formats.listing import stamps
 
 _CHUNK = 2**20
 

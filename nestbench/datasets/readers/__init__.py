@@ -1,0 +1,1 @@
+"""The data sets that come with nestbench, one file each, in the layouts of their official downloads."""
