@@ -21,7 +21,7 @@ class RequestError(NestbenchError):
 
 
 class RunError(NestbenchError):
-    """One run could not finish; its reason becomes part of the results."""
+    """One run or download could not finish; of a run, the reason becomes part of the results."""
 
 
 def reason(error: BaseException) -> str:

@@ -7,7 +7,17 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "room", ["report.pages", "results.records", "results.scores", "study.files", "topology", "plugins", "runner.status"]
+    "room",
+    [
+        "report.pages",
+        "results.records",
+        "results.scores",
+        "study.files",
+        "topology",
+        "plugins",
+        "runner.status",
+        "runner.messages",
+    ],
 )
 def test_a_room_that_reads_files_needs_neither_torch_nor_optuna(room):
     code = f"import sys, nestbench.{room}; print([m for m in ('torch', 'optuna', 'timm') if m in sys.modules])"

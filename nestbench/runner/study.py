@@ -11,11 +11,12 @@ from nestbench.results.records import run_folder, write_failure
 from nestbench.runner.data import make_job, ready_data, write_data
 from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Started
 from nestbench.runner.job import Job
+from nestbench.runner.messages import Began, Message, Reported
 from nestbench.runner.overlays import write_overlays
 from nestbench.runner.queue import CellQueue, find_done, open_queues
 from nestbench.runner.settle import alone, check_names, settle_plan, write_settled
 from nestbench.runner.timing import time_networks
-from nestbench.runner.workers import Began, Message, Reported, Workers, open_workers
+from nestbench.runner.workers import Workers, open_workers
 from nestbench.study.schema import Cell, Run, Study
 
 Queues = dict[Cell, CellQueue]

@@ -4,11 +4,9 @@ import multiprocessing
 import os
 import re
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.managers import SyncManager
 from queue import Queue
@@ -16,35 +14,8 @@ from queue import Queue
 from nestbench.errors import NestbenchError
 from nestbench.results.records import Epoch, Result
 from nestbench.runner.job import Job, execute
+from nestbench.runner.messages import Began, Ended, Message, Reported, follow_parent
 from nestbench.study.schema import Run
-
-
-@dataclass(frozen=True)
-class Began:
-    """A worker process took a run up."""
-
-    run: Run
-    process: int
-
-
-@dataclass(frozen=True)
-class Reported:
-    """A run finished an epoch and waits to be told whether to stop."""
-
-    run: Run
-    epoch: Epoch
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A run has a result, or a reason why it has none."""
-
-    run: Run
-    result: Result | None
-    reason: str = ""
-
-
-Message = Began | Reported | Ended
 
 
 class Workers:
@@ -107,7 +78,7 @@ class Workers:
 def open_workers(count: int) -> Iterator[Workers]:
     """Start the processes (fresh interpreters: torch and CUDA do not survive a fork) and end them with the block."""
     manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
-    manager.start(initializer=_follow_parent)
+    manager.start(initializer=follow_parent)
     with manager:
         crew = Workers(count, manager.Queue(), manager.Queue)
         try:
@@ -118,20 +89,7 @@ def open_workers(count: int) -> Iterator[Workers]:
 
 def _new_pool(count: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_follow_parent)
-
-
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the coordinator, and do not outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-
-
-def _exit_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
+    return ProcessPoolExecutor(count, mp_context=context, initializer=follow_parent)
 
 
 def _work(job: Job, messages: "Queue[Message]", replies: "Queue[bool]") -> Result:

@@ -31,6 +31,7 @@ COMMANDS = [
     ["dataset", "list"],
     ["dataset", "check"],
     ["dataset", "show"],
+    ["dataset", "fetch"],
 ]
 
 WRONG = {

@@ -9,8 +9,9 @@ from nestbench.datasets.splits import split_cases
 from nestbench.machine import Plan
 from nestbench.results.records import read_cases, read_epochs, read_result, run_folder
 from nestbench.runner.job import Job
+from nestbench.runner.messages import Began, Ended, Reported
 from nestbench.runner.status import study_status
-from nestbench.runner.workers import Began, Ended, Reported, open_workers
+from nestbench.runner.workers import open_workers
 from nestbench.study.schema import Study
 
 PLAN = Plan("cpu", "float32", "contiguous", 1)
