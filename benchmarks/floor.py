@@ -1,41 +1,46 @@
-"""What no learning at all would score: Otsu's threshold on a study's test cases, beside the networks' results.
+"""What no learning at all would score: a rule on the test cases of a study, beside the networks' results.
 
     python benchmarks/floor.py studies/quickstart.yaml [--data DIR] [--results results]
 
-Otsu gets the better of both polarities for each image, chosen by the truth: more than it could know.
+The rules are those of ``benchmarks/rules.py``, at the resolution that the study prepares; means are over subjects, as
+the study's own are.
 """
 
 import argparse
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.filters import threshold_otsu
+from rules import Rule, rule_for, scores
 
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import Prepared, prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.results.records import read_result, seed_folder
-from nestbench.results.scores import iou
 from nestbench.study.data import DatasetSpec
 from nestbench.study.files import read_study
 from nestbench.study.schema import Cell, Study
 
 
-def overlap(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
-    """Foreground IoU of two masks, with the suite's policy for empty ones."""
-    counts = (predicted & true, predicted & ~true, ~predicted & true)
-    return float(iou(*(np.asarray(c.sum(), dtype=float) for c in counts)))
-
-
-def floor(prepared: Prepared, spec: DatasetSpec) -> float:
-    """Mean IoU of Otsu's threshold over the test cases."""
-    scores = []
+def floor(prepared: Prepared, spec: DatasetSpec, rule: Rule) -> tuple[float, float]:
+    """IoU and Dice of a rule: the mean over the test set's subjects, each the mean of its cases."""
+    found = defaultdict(list)
     for index in split_cases(prepared.cases, spec.split or prepared.shares).test:
-        grey, true = prepared.image(index).mean(axis=-1), prepared.mask(index) > 0
-        above = grey > threshold_otsu(grey)
-        scores.append(max(overlap(above, true), overlap(~above, true)))
-    return float(np.mean(scores))
+        image = in_units(prepared.image(index), spec)
+        score = scores(rule.find(image), prepared.mask(index), len(prepared.classes))
+        found[prepared.cases[index].subject].append(score)
+    overlap, coefficient = np.mean([np.mean(each, axis=0) for each in found.values()], axis=0)
+    return float(overlap), float(coefficient)
+
+
+def in_units(image: NDArray[Any], spec: DatasetSpec) -> NDArray[Any]:
+    """Hounsfield units again, where the study has a window of them."""
+    if spec.window is None:
+        return image
+    low, high = spec.window
+    return low + image / 255 * (high - low)
 
 
 def scores_of(study: Study, cell: Cell, results: Path) -> list[float]:
@@ -53,12 +58,16 @@ def main() -> None:
     options = parser.parse_args()
     study = read_study(options.study)
     for spec in study.datasets:
-        prepared = prepare(spec, data_root(options.data), cache_root())
-        print(f"{spec.title}: Otsu's threshold {100 * floor(prepared, spec):.1f}")
+        rule = rule_for(spec.name, spec.options)
+        if rule is None:
+            print(f"{spec.title}: there is no rule for it")
+            continue
+        overlap, coefficient = floor(prepare(spec, data_root(options.data), cache_root()), spec, rule)
+        print(f"{spec.title}: IoU {100 * overlap:.1f}, Dice {100 * coefficient:.1f} ({rule.reason})")
     for cell in study.cells():
-        scores = scores_of(study, cell, options.results)
-        if scores:
-            print(f"{cell}: {100 * np.mean(scores):.1f} (mean of {len(scores)} seeds)")
+        reached = scores_of(study, cell, options.results)
+        if reached:
+            print(f"{cell}: IoU {100 * np.mean(reached):.1f} (mean of {len(reached)} seeds)")
 
 
 if __name__ == "__main__":

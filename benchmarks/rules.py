@@ -115,5 +115,7 @@ _DEFAULTS = {"em": "cell", "cell": "parts", "brain-tumor": "whole", "liver": "li
 
 def rule_for(name: str, options: dict[str, Any]) -> Rule | None:
     """The rule for a data set as a study asks for it; None where there is none."""
+    if name == "brain-tumor" and options.get("modalities", ["flair"])[0] != "flair":
+        return None
     target = options.get("target") or options.get("task") or _DEFAULTS.get(name, "")
     return RULES.get((name, str(target)))

@@ -14,6 +14,7 @@ from nestbench.plugins import find, listed
 
 if TYPE_CHECKING:
     from nestbench.datasets.contract import Dataset
+    from nestbench.study.data import DatasetSpec
 
 app = typer.Typer(help="Data sets, and whether their files are sound.")
 
@@ -40,7 +41,7 @@ def fetch(name: Name, data: Data = None, option: Options = None) -> None:
     from nestbench.datasets.fetch.place import fetch_all
     from nestbench.datasets.open import data_root
 
-    about = _open(name, data, option).about
+    about = _open(_spec(name, option), data).about
     with _bars() as tell:
         for fetched in fetch_all(name, about, data_root(data), tell):
             typer.echo(f"{'fetched' if fetched.is_new else 'there already'}: {fetched.place}")
@@ -49,17 +50,14 @@ def fetch(name: Name, data: Data = None, option: Options = None) -> None:
 @app.command()
 def check(name: Name, data: Data = None, option: Options = None, as_json: AsJson = False) -> None:
     """Read every file of a data set and say what is there; exit code 1 where a file is not sound."""
-    from nestbench.cli.inventory import take_inventory
+    from nestbench.cli.inventory import phrased, take_inventory
 
-    found = take_inventory(_open(name, data, option))
+    found = take_inventory(_open(_spec(name, option), data))
     if as_json:
         say_json({"name": name} | found)
     else:
-        say_table((name, ""), [(key, in_words(value)) for key, value in found.items() if key != "problems"])
-        for problem in found["problems"]:
-            typer.echo(f"error: {problem}", err=True)
-    if found["problems"]:
-        raise typer.Exit(1)
+        say_table((name, ""), [(key, in_words(value)) for key, value in phrased(found).items()])
+    _fail_for(found["problems"])
 
 
 @app.command()
@@ -71,32 +69,58 @@ def show(
     cases: Annotated[int, typer.Option(help="Cases on the contact sheet.", min=1)] = 24,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a data set is, and draw some of its cases with the outlines of their masks."""
+    """Say what a data set is, and draw some of its cases with the outlines of their objects."""
     from dataclasses import asdict
 
     from nestbench.cli.inventory import count
 
-    dataset = _open(name, data, option)
-    every = dataset.cases()
+    spec = _spec(name, option)
+    dataset = _open(spec, data)
     about = {"name": name} | asdict(dataset.about) | count(dataset)
+    about["downloads"] = [download["url"] for download in about["downloads"]]
+    problems: list[str] = []
     if out:
-        from nestbench.cli.sheet import write_sheet
-
-        step = max(1, len(every) // cases)
-        about["out"] = str(write_sheet([dataset.read(case) for case in every[::step][:cases]], out))
+        about["out"], problems = _draw(dataset, spec, cases, out)
     if as_json:
         say_json(about)
     else:
-        say_table((name, ""), [(key, in_words(value)) for key, value in about.items() if key != "name"])
+        say_table((name, ""), [(key, in_words(value)) for key, value in about.items() if key != "name" and value])
+    _fail_for(problems)
 
 
-def _open(name: str, data: Path | None, options: list[str] | None) -> "Dataset":
-    from nestbench.datasets.open import data_root, open_dataset
+def _draw(dataset: "Dataset", spec: "DatasetSpec", wanted: int, out: Path) -> tuple[str, list[str]]:
+    """Draw cases from all over the data set; where the sheet is, and what is wrong with those that are not on it."""
+    from nestbench.cli.inventory import reading
+    from nestbench.cli.sheet import tile, write_sheet
+
+    every = dataset.cases()
+    chosen = every[:: max(1, len(every) // wanted)][:wanted]
+    tiles = list(reading(chosen, lambda case: tile(dataset.read(case), spec.window, spec.percentiles)))
+    drawn = [one for one in tiles if not isinstance(one, RequestError)]
+    if not drawn:
+        raise RequestError(f"no case can be drawn: {tiles[0]}")
+    return str(write_sheet(drawn, out)), [str(one) for one in tiles if isinstance(one, RequestError)]
+
+
+def _fail_for(problems: list[str]) -> None:
+    """Name each problem and end with exit code 1, where there is any."""
+    for problem in problems:
+        typer.echo(f"error: {problem}", err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _spec(name: str, options: list[str] | None) -> "DatasetSpec":
     from nestbench.study.data import DatasetSpec
     from nestbench.study.sentences import checked
 
-    content = {"name": name} | dict(_option(o) for o in options or [])
-    return open_dataset(checked("--option", DatasetSpec, content), data_root(data))
+    return checked("--option", DatasetSpec, {"name": name} | dict(_option(o) for o in options or []))
+
+
+def _open(spec: "DatasetSpec", data: Path | None) -> "Dataset":
+    from nestbench.datasets.open import data_root, open_dataset
+
+    return open_dataset(spec, data_root(data))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """``nestbench predict``: images to masks, by a file of weights."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,18 +22,22 @@ OWN = "own"
 Depth = Annotated[int | None, typer.Option("--depth", metavar="D", help="Prune to D; else all heads answer together.")]
 Size = Annotated[
     str | None,
-    typer.Option("--size", metavar="N|own", help="Pixels a side to resize to, or own.", show_default="as trained"),
+    typer.Option(
+        "--size", metavar="N|own", help="Pixels a side to resize to; own: as they are.", show_default="as trained"
+    ),
 ]
 Window = Annotated[
     int | None,
-    typer.Option("--window", metavar="PX", help="Longer sides go in windows.", show_default="1024, in 3D 128"),
+    typer.Option(
+        "--window", metavar="PX", help="Longer sides go in windows.", show_default="as trained, or 1024, in 3D 128"
+    ),
 ]
 Kind = Annotated[str, typer.Option("--engine", metavar="torch|openvino", help="torch, or openvino on the CPU.")]
 
 
 def predict(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A file of weights that a study wrote.")],
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders and patterns.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders, DICOM series, patterns.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of the masks.")],
     depth: Depth = None,
     device: Device = "auto",
@@ -43,11 +48,15 @@ def predict(
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write them too, as NAME.npy.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the mask of each image: PNG, JPEG, TIFF and NIfTI, 2D and 3D, of any size.
+    """Write the mask of each image: pictures, NIfTI, NRRD, MetaImage, TIFF and DICOM series, in 2D and 3D, of any size.
 
-    A mask holds the index of each pixel's class. An image that is damaged, or does not fit, does not stop the others.
+    Images are taken as those that the weights were trained on. A mask holds the
+    index of each pixel's class, in the format of its image and where that lies;
+    but a DICOM series NAME gets NAME.nii.gz, .mhd .mha, JPEG and BMP PNG.
+
+    An image that is damaged, or does not fit, does not stop the others.
     """
-    wanted = _pixels(size)
+    asked = _asked(size)
     from nestbench.datasets.open import cache_root
     from nestbench.engine import make_engine, plan_for
     from nestbench.predict.batch import predict_files
@@ -56,38 +65,71 @@ def predict(
     from nestbench.results.atomic import writable
 
     plan, tasks = plan_for(engine, device, cache_root()), plan_tasks(find_images(images), out, probabilities)
-    model, about = _opened(weights, depth)
-    taken = about.size if size is None else wanted
-    check_options(model.spec, taken, window, overlap)
+    model, about = _opened(weights, depth, asked)
+    check_options(model.spec, about.size, window, overlap, about.patch)
     check_tasks(tasks, model.spec)
     writable(out)
     plan.enter()
     ready = make_engine(model, plan, engine)
-    done = _follow(predict_files(ready, tasks, taken, window, overlap), len(tasks), quiet=as_json)
-    facts = {"weights": str(weights), "output": model.spec.outputs[-1], "size": taken, "classes": list(about.classes)}
+    done = _follow(predict_files(ready, tasks, about, window, overlap), len(tasks), quiet=as_json)
     if as_json:
+        facts = {"weights": str(weights), "output": model.spec.outputs[-1], **_facts(about, window, model.spec.dims)}
         say_json(facts | {"images": [_as_data(one) for one in done]})
     else:
-        resized = "as they are" if taken is None else f"resized to {taken} pixels a side"
-        good = sum(not one.reason for one in done)
-        typer.echo(f"{good} of {len(done)} images to masks in {out} by {facts['output']}, {resized}")
+        good = f"{sum(not one.reason for one in done)} of {len(done)} images to masks in {out}"
+        typer.echo(f"{good} by {model.spec.outputs[-1]}, {_in_words(about, window)}")
     if any(one.reason for one in done):
         raise typer.Exit(1)
 
 
-def _opened(weights: Path, depth: int | None) -> "tuple[AnyNetwork, Use]":
+def _opened(weights: Path, depth: int | None, asked: dict[str, Any]) -> "tuple[AnyNetwork, Use]":
+    """The network, pruned if that is asked for, and how it is to see images."""
     from nestbench.model import prune
 
     model, about = opened(weights)
-    return model if depth is None else prune(model, depth), about
+    return model if depth is None else prune(model, depth), replace(about, **asked)
 
 
-def _pixels(size: str | None) -> int | None:
-    if size is None or size == OWN:
-        return None
+def _asked(size: str | None) -> dict[str, Any]:
+    """What --size changes of how training saw its images."""
+    if size is None:
+        return {}
+    if size == OWN:
+        return {"size": None, "spacing": None}
     if not (size.isdecimal() and int(size) > 0):
         raise RequestError(f"--size '{size}' is neither a whole number of pixels above 0 nor '{OWN}'")
-    return int(size)
+    return {"size": int(size)}
+
+
+def _facts(about: "Use", window: int | None, dims: int) -> dict[str, Any]:
+    """How images were taken, as JSON data."""
+    from nestbench.predict.masks import WINDOW
+
+    return {
+        "size": about.size,
+        "spacing": about.spacing,
+        "patch": about.patch,
+        "window": window or about.patch or WINDOW[dims],
+        "values": about.window,
+        "percentiles": None if about.window else about.percentiles,
+        "classes": list(about.classes),
+    }
+
+
+def _in_words(about: "Use", window: int | None) -> str:
+    """How images were taken."""
+    said = []
+    if about.spacing is not None:
+        steps = about.spacing if isinstance(about.spacing, tuple) else (about.spacing,)
+        said.append(f"resampled to {' x '.join(f'{step:g}' for step in steps)} mm")
+    if about.size is not None:
+        said.append(f"resized to {about.size} pixels a side")
+    said = said or ["as they are"]
+    if side := window or about.patch:
+        said.append(f"in windows of {side} pixels a side")
+    if about.window is not None:
+        said.append("values from {:g} to {:g}".format(*about.window))
+    return ", ".join(said)
 
 
 def _follow(events: "Iterable[Done]", total: int, quiet: bool) -> "list[Done]":

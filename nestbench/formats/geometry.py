@@ -136,12 +136,17 @@ def _corners(volume: Volume) -> NDArray[np.float64]:
 
 
 def _covers(label: Volume, image: Volume) -> bool:
-    """Whether all of the image lies in the label, as boxes along the label's axes, but for MARGIN."""
+    """Whether all of the image lies in the label, as boxes along the label's axes, but for MARGIN.
+
+    Where both have the same steps there is no margin: a slice that such a label lacks is missing.
+    """
     index_map = _index_map(label, image)
+    steps, others = (np.linalg.norm(volume.affine[:3, :3], axis=0) for volume in (label, image))
+    margin = TOLERANCE if np.allclose(steps, others, rtol=TOLERANCE / max(image.shape)) else MARGIN
     reach = np.abs(index_map[:3, :3]).sum(axis=1) / 2
     places = (index_map @ _corners(image))[:3]
     low, high = places.min(axis=1) - reach, places.max(axis=1) + reach
-    return bool((low >= -0.5 - MARGIN).all() and (high <= np.array(label.shape) - 0.5 + MARGIN).all())
+    return bool((low >= -0.5 - margin).all() and (high <= np.array(label.shape) - 0.5 + margin).all())
 
 
 def _resampled(label: Volume, image: Volume) -> Volume:

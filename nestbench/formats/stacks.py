@@ -15,8 +15,12 @@ SUFFIXES = (".tif", ".tiff")
 
 
 def pages(path: Path) -> int:
-    """Pages of a TIFF."""
+    """Pages of a TIFF.
+
+    Raises RequestError where some are lost; tifffile's own errors for damage.
+    """
     with tifffile.TiffFile(path) as file:
+        _check_end(file, path)
         return len(file.pages)
 
 

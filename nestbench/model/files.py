@@ -18,7 +18,7 @@ from nestbench.errors import RequestError
 from nestbench.model.build import AnyNetwork, construct
 from nestbench.model.spec import ModelSpec, Spec, read_spec
 from nestbench.results.atomic import replacing
-from nestbench.study.data import MAX_SIZE
+from nestbench.study.data import MAX_SIZE, Percentiles, Spacing, Window
 from nestbench.study.sentences import shown
 
 SPEC, USE = "nestbench", "nestbench.use"
@@ -38,11 +38,11 @@ class Use:
     """Names of the classes, the background first; empty where they are not known."""
     patch: Annotated[int, Field(strict=True, gt=0, le=MAX_SIZE)] | None = None
     """Pixels a side of the windows that training saw; None where it saw whole images."""
-    window: tuple[float, float] | None = None
+    window: Window | None = None
     """Values that became 0 and 255 in every image; None where images have their own."""
-    percentiles: tuple[float, float] = (0.5, 99.5)
+    percentiles: Percentiles = (0.5, 99.5)
     """Percentiles of each image that became 0 and 255, where its values were no brightness."""
-    spacing: float | tuple[float, ...] | None = None
+    spacing: Spacing | None = None
     """Millimetres between neighbours that training resampled to; None where images kept theirs."""
 
 

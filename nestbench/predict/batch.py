@@ -7,7 +7,8 @@ import numpy as np
 
 from nestbench.engine import Engine
 from nestbench.errors import RequestError
-from nestbench.predict.images import read, write_mask, write_probabilities
+from nestbench.model.files import UNSAID, Use
+from nestbench.predict.images import space_of, take, write_mask, write_probabilities
 from nestbench.predict.masks import decided, predict_probabilities
 from nestbench.predict.tasks import Task, misfit
 from nestbench.windows import OVERLAP
@@ -27,29 +28,35 @@ class Done:
 def predict_files(
     engine: Engine,
     tasks: Iterable[Task],
-    size: int | None = None,
+    about: Use = UNSAID,
     window: int | None = None,
     overlap: float = OVERLAP,
 ) -> Iterator[Done]:
-    """Predict each image and write its files, with the options of ``predict_probabilities``."""
+    """Predict each image as training saw its images, and write its files.
+
+    ``window`` and ``overlap`` are those of ``predict_probabilities``.
+    """
     for task in tasks:
         try:
-            pixels = _predict(engine, task, size, window, overlap)
+            pixels = _predict(engine, task, about, window, overlap)
         except Exception as error:  # a decoder and an encoder of anybody's may raise anything
             yield Done(task, reason=_reason(task, error))
         else:
             yield Done(task, pixels)
 
 
-def _predict(engine: Engine, task: Task, size: int | None, window: int | None, overlap: float) -> tuple[int, ...]:
+def _predict(engine: Engine, task: Task, about: Use, window: int | None, overlap: float) -> tuple[int, ...]:
     if reason := misfit(task.source, engine.spec):
         raise RequestError(reason)
-    image = read(task.source, engine.spec.in_channels)
-    probability = predict_probabilities(engine, image, size, window, overlap)
+    taken = take(task.source, engine.spec.in_channels, about)
+    space = space_of(taken, task.source, about, engine.spec.dims)
+    probability = predict_probabilities(
+        engine, taken.pixels, space, window, overlap, windowed=about.window is not None, patch=about.patch
+    )
     mask = decided(probability)
     if task.probabilities is not None:
-        write_probabilities(probability, task.probabilities, task.source)
-    write_mask(mask, task.mask, task.source)
+        write_probabilities(probability, task.probabilities, taken.grid, task.mask)
+    write_mask(mask, task.mask, taken.grid)
     return tuple(np.bincount(mask.ravel(), minlength=len(probability)).tolist())
 
 

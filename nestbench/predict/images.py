@@ -1,136 +1,143 @@
-"""Images and volumes as files: what they hold, their pixels, and their masks in the same format.
+"""Images and volumes as files: their pixels as training saw them, and their masks in the same format and place.
 
-A volume is (D, H, W, C) here: a TIFF's pages, and the slices along the last axis of a NIfTI, are its D.
+A volume is read by ``formats.volumes`` and turned to canonical axes (``formats.geometry``), as the readers of data sets
+do; its mask is turned back. A folder of a DICOM series is one volume.
 """
 
 import gzip
 import math
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import nibabel
 import numpy as np
 import tifffile
+from nibabel import orientations
 from numpy.typing import NDArray
 from PIL import Image
 
-from nestbench.datasets import pictures
-from nestbench.datasets.contract import Pixels
+from nestbench.datasets.intensity import to_bytes
+from nestbench.datasets.resize import Space
 from nestbench.errors import RequestError
+from nestbench.formats import metaimage, nifti, pictures, stacks, volumes
+from nestbench.formats.geometry import ORIENTATION, Volume, canonical
+from nestbench.formats.pictures import Pixels
+from nestbench.model.files import UNSAID, Use
 from nestbench.results.atomic import replacing
 
-NIFTI = (".nii.gz", ".nii")
-TIFF = (".tif", ".tiff")
-SUFFIXES = (*pictures.SUFFIXES, *NIFTI)
+SUFFIXES = tuple(dict.fromkeys((*pictures.SUFFIXES, *volumes.SUFFIXES)))
 
 
-class Holds(NamedTuple):
-    """What a file's header says it holds."""
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """An image as a network takes it, before it is resized."""
 
-    volume: bool
-    channels: int
+    pixels: Pixels
+    """(H, W, C), or (D, H, W, C) along canonical axes."""
+    grid: Volume | None
+    """The file's own grid, with zeros that take no memory for values; None for a picture, which has no place."""
+
+    @property
+    def spacing(self) -> tuple[float, ...] | None:
+        """Millimetres between neighbours along each axis of the pixels; None where the file gives none."""
+        return None if self.grid is None else canonical(self.grid).spacing
 
 
 def suffix(path: Path) -> str:
     """The suffix that tells the format, in lower case; empty where it is none that is read."""
-    return next((s for s in NIFTI if path.name.lower().endswith(s)), None) or (
-        path.suffix.lower() if path.suffix.lower() in pictures.SUFFIXES else ""
-    )
+    found = volumes.suffix(path)
+    return found if found in SUFFIXES else ""
 
 
-def look(path: Path) -> Holds | None:
-    """What a file holds, by its header; None where that cannot be read: ``read`` says why."""
-    try:
-        if suffix(path) in NIFTI:
-            shape = _nifti(path).shape
-            return Holds(volume=len(shape) > 2, channels=shape[3] if len(shape) == 4 else 1)
-        return Holds(_pages(path) > 1, 1 if pictures.is_grey(path) else 3)
-    except Exception:  # a decoder may raise anything on a damaged file
-        return None
+def take(path: Path, channels: int, about: Use = UNSAID) -> Taken:
+    """Read a picture or a volume and bring it to 8 bits as training did: by the window or the percentiles it had.
 
-
-def read(path: Path, channels: int) -> Pixels:
-    """Read an image (H, W, channels) or a volume (D, H, W, channels) as uint8, as training's pictures are read.
-
-    8-bit values stay as they are; others are scaled by percentiles of the whole image or volume. Grey becomes equal
-    channels where several are asked for. Raises RequestError that names the file.
+    Grey becomes equal channels where several are asked for. Raises RequestError that names the file.
     """
-    with pictures.naming(path):
-        if suffix(path) in NIFTI:
-            pixels = _bytes(_slices(path), path)
-        elif _pages(path) > 1:
-            pixels = _bytes(_stack(path), path)
-        else:
-            return pictures.read_image(path, channels)
-    return np.repeat(pixels, channels, axis=-1) if pixels.shape[-1] == 1 else pixels
+    volume = None if _is_picture(path) else volumes.read_volume(path)
+    if volume is None:
+        values = pictures.read_image(path, channels)
+    else:
+        turned = canonical(volume).values
+        values = turned if turned.ndim == 4 else turned[..., None]
+    pixels = to_bytes(values, about.window, about.percentiles, f"'{path}'")
+    grid = None if volume is None else replace(volume, values=np.broadcast_to(np.uint8(0), volume.shape))
+    return Taken(np.repeat(pixels, channels, axis=-1) if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels), grid)
 
 
-def write_mask(mask: NDArray[np.uint8], path: Path, source: Path) -> None:
-    """Write class indices, (H, W) or (D, H, W), in the format of ``path``, whole or not at all.
+def space_of(taken: Taken, path: Path, about: Use, dims: int) -> Space:
+    """Pixels along each axis that training would have brought an image to, for a network of ``dims`` dimensions.
 
-    A NIfTI gets the affine, axes and units of ``source``.
+    Raises RequestError that names the file: no spacing where training had one, or too many pixels.
     """
+    space = taken.pixels.shape[:-1]
+    if about.spacing is not None:
+        space = _spaced(space, taken.spacing, about.spacing, path)
+    if about.size is not None:
+        space = (*space[:-dims], *(about.size,) * dims)
+    if space != taken.pixels.shape[:-1] and math.prod(space) > pictures.MOST_PIXELS:
+        raise RequestError(
+            f"'{path}' would become {' x '.join(map(str, space))} pixels, brought to the size that training had: "
+            f"at most {pictures.MOST_PIXELS:,} can be taken"
+        )
+    return space
+
+
+def write_mask(mask: Pixels, path: Path, grid: Volume | None) -> None:
+    """Write class indices, (H, W), or (D, H, W) along canonical axes, in the format of ``path``, whole or not at all.
+
+    They are turned to the grid's own axes; a file that can say where it lies, says that it lies there.
+    """
+    own = mask if grid is None else _turned_back(mask, grid)
     with replacing(path) as beside:
-        if suffix(path) in NIFTI:
-            content = _like(_nifti(source), mask).to_bytes()
+        if grid is not None and suffix(path) in nifti.SUFFIXES:
+            content = nifti.encoded(own, grid)
             beside.write_bytes(gzip.compress(content, mtime=0) if suffix(path) == ".nii.gz" else content)
-        elif suffix(path) in TIFF:
-            tifffile.imwrite(beside, mask, photometric="minisblack", compression="zlib")
+        elif grid is not None and suffix(path) in metaimage.SUFFIXES:
+            beside.write_bytes(metaimage.encoded(own, grid.source, suffix(path)))
+        elif suffix(path) in stacks.SUFFIXES:
+            tifffile.imwrite(beside, np.ascontiguousarray(own), photometric="minisblack", compression="zlib")
         else:
-            Image.fromarray(mask).save(beside, format="PNG")
+            Image.fromarray(own).save(beside, format="PNG")
 
 
-def write_probabilities(probability: NDArray[np.float32], path: Path, source: Path) -> None:
-    """Write probabilities (K, ...) as npy, whole or not at all; the axes behind K are those of the mask's file."""
+def write_probabilities(probability: NDArray[np.float32], path: Path, grid: Volume | None, mask: Path) -> None:
+    """Write probabilities (K, ...) as npy, whole or not at all; the axes behind K are those of the mask's file.
+
+    For a NIfTI these are (X, Y, Z), for any other volume (D, H, W).
+    """
+    own = probability
+    if grid is not None:
+        own = np.moveaxis(_turned_back(np.moveaxis(probability, 0, -1), grid), -1, 0)
+        own = nifti.stored_axes(own, grid) if suffix(mask) in nifti.SUFFIXES else own
     with replacing(path) as beside, beside.open("wb") as file:
-        np.save(file, _axes_of(_nifti(source), probability) if suffix(source) in NIFTI else probability)
+        np.save(file, own)
 
 
-def _nifti(path: Path) -> Any:
-    return nibabel.load(path)
+def _is_picture(path: Path) -> bool:
+    """Whether a file holds one plane without a place: a TIFF of one page is a picture, a TIFF of many a volume."""
+    if path.is_dir() or suffix(path) not in pictures.SUFFIXES:
+        return False
+    with pictures.naming(path):
+        return suffix(path) not in stacks.SUFFIXES or stacks.pages(path) < 2
 
 
-def _pages(path: Path) -> int:
-    """Pages of a TIFF; 1 for any other picture."""
-    if suffix(path) not in TIFF:
-        return 1
-    with tifffile.TiffFile(path) as file:
-        return len(file.pages)
+def _spaced(
+    space: Space, own: tuple[float, ...] | None, spacing: float | tuple[float, ...], path: Path
+) -> tuple[int, ...]:
+    wanted = spacing if isinstance(spacing, tuple) else (spacing,) * len(space)
+    if own is None:
+        raise RequestError(f"'{path}' does not say its spacing, and the network was trained on images of a set spacing")
+    if len(wanted) != len(space):
+        raise RequestError(f"'{path}' has {len(space)} axes, and the network was trained with {len(wanted)} spacings")
+    return tuple(max(1, round(n * old / new)) for n, old, new in zip(space, own, wanted, strict=True))
 
 
-def _slices(path: Path) -> NDArray[Any]:
-    """A NIfTI's values (X, Y), (X, Y, Z) or (X, Y, Z, C) as (Z, X, Y, C)."""
-    image = _nifti(path)
-    if not 2 <= len(image.shape) <= 4:
-        raise RequestError(f"'{path}' has {len(image.shape)} axes, and 2 to 4 can be read")
-    pictures.check_size(path, math.prod(image.shape))
-    values = np.asanyarray(image.dataobj)
-    return np.moveaxis(values.reshape(*values.shape, *(1,) * (4 - values.ndim)), 2, 0)
+def _turned_back(values: NDArray[Any], grid: Volume) -> NDArray[Any]:
+    """Values (D, H, W, ...) along canonical axes as the grid's own, without a copy.
 
-
-def _stack(path: Path) -> NDArray[Any]:
-    """A TIFF's pages as (D, H, W, C)."""
-    with tifffile.TiffFile(path) as file:
-        axes = [series.axes.rstrip("S") for series in file.series]
-        if len(axes) > 1 or len(axes[0]) != 3 or axes[0].startswith("C"):
-            raise RequestError(f"'{path}' holds pages that are no stack of slices (its axes are {', '.join(axes)})")
-        pictures.check_size(path, file.series[0].size, file.series[0].keyframe.samplesperpixel)
-        values = np.asarray(file.series[0].asarray())
-    return values[..., None] if values.ndim == 3 else values[..., : 1 if values.shape[-1] < 3 else 3]
-
-
-def _bytes(values: NDArray[Any], path: Path) -> Pixels:
-    return values if values.dtype == np.uint8 else pictures.scaled(values, path)
-
-
-def _axes_of(image: Any, values: NDArray[Any]) -> NDArray[Any]:
-    """Bring (..., Z, X, Y) back to the axes of a NIfTI, (..., X, Y, Z) or (..., X, Y)."""
-    return np.moveaxis(values, -3, -1) if len(image.shape) > 2 else values[..., 0, :, :]
-
-
-def _like(image: Any, mask: NDArray[np.uint8]) -> Any:
-    header = image.header.copy()
-    header.set_data_dtype(np.uint8)
-    header.set_slope_inter(1, 0)
-    header["cal_min"] = header["cal_max"] = 0  # the range that a viewer would show the source in
-    return type(image)(np.ascontiguousarray(_axes_of(image, mask)), image.affine, header)
+    The exact way back of ``canonical``, even where axes lie halfway between two directions.
+    """
+    axes = orientations.axcodes2ornt(ORIENTATION), orientations.io_orientation(grid.affine)
+    found: NDArray[Any] = orientations.apply_orientation(values, orientations.ornt_transform(*axes))
+    return found

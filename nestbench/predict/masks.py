@@ -1,18 +1,20 @@
 """An image to its mask by a network: resized as in training, standardised, in windows where it is large."""
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from nestbench.datasets.contract import Pixels
 from nestbench.datasets.feed import standardise
 from nestbench.datasets.intensity import moments
-from nestbench.datasets.resize import resized_image
+from nestbench.datasets.resize import Space, resized_image
 from nestbench.engine import Engine, as_it_is
 from nestbench.errors import RequestError
 from nestbench.evaluate import output
+from nestbench.formats.pictures import MOST_PIXELS, Pixels
 from nestbench.metrics import decide
 from nestbench.model import AnyNetwork, Spec
 from nestbench.study.data import MAX_SIZE
@@ -28,54 +30,61 @@ _AT_ONCE = 2**20
 def predict_mask(
     network: AnyNetwork | Engine,
     pixels: Pixels,
-    size: int | None = None,
+    size: int | Space | None = None,
     window: int | None = None,
     overlap: float = OVERLAP,
     *,
     windowed: bool = False,
+    patch: int | None = None,
 ) -> NDArray[np.uint8]:
     """Class index of each pixel, of the image's own size: (H, W), or (D, H, W).
 
     As ``predict_probabilities``, by its rules.
     """
-    return decided(predict_probabilities(network, pixels, size, window, overlap, windowed=windowed))
+    return decided(predict_probabilities(network, pixels, size, window, overlap, windowed=windowed, patch=patch))
 
 
 @torch.no_grad()
 def predict_probabilities(
     network: AnyNetwork | Engine,
     pixels: Pixels,
-    size: int | None = None,
+    size: int | Space | None = None,
     window: int | None = None,
     overlap: float = OVERLAP,
     *,
     windowed: bool = False,
+    patch: int | None = None,
 ) -> NDArray[np.float32]:
     """Probabilities (K, H, W), or (K, D, H, W), by the network's ensemble, or by its head where it has one.
 
     ``pixels`` are uint8 (H, W, C), or (D, H, W, C) for a volume, which a 2D network takes slice by slice. ``size`` is
-    the side that training resized images to, None takes the pixels as they are. Sides longer than ``window`` are
-    taken in windows that share ``overlap`` of their length. ``windowed``: the pixels were made of a window of
-    units, as in training, and are standardised by the window's mean and deviation, not by their own. A network runs on
-    the device and in the type of its weights, and is left in evaluation mode; an engine runs by its plan.
+    the side that training resized images to, or the pixels along each axis; None takes the pixels as they are. Sides
+    longer than ``window`` are taken in windows that share ``overlap`` of their length. ``patch`` is the side of the
+    windows that training saw: shorter sides are padded to it, and it is the window where none is given. ``windowed``:
+    the pixels were made of a window of units, as in training, and are standardised by the window's mean and deviation,
+    not by their own. A network runs on the device and in the type of its weights, and is left in evaluation mode; an
+    engine runs by its plan.
 
     Raises RequestError for an image of the wrong dimensions or channels, and a window that the network cannot take.
     """
     engine = network if isinstance(network, Engine) else as_it_is(network)
     spec = engine.spec
-    check_options(spec, size, window, overlap)
+    check_options(spec, size if isinstance(size, int) else None, window, overlap, patch)
     _check_image(spec, pixels)
-    space = pixels.shape[-spec.dims - 1 : -1]
-    taken = pixels if size is None else resized_image(pixels, (*pixels.shape[: -spec.dims - 1], *(size,) * spec.dims))
+    space = _space(pixels.shape[:-1], size, spec.dims)
+    taken = pixels if space == pixels.shape[:-1] else resized_image(pixels, space)
     shift = torch.tensor([moments(taken, windowed=windowed)])
     images = taken[None] if taken.ndim == spec.dims + 1 else taken
-    step = max(1, _AT_ONCE // images[0, ..., 0].size)
-    parts = [
-        _probabilities(engine, images[start : start + step], shift, space, window or WINDOW[spec.dims], overlap)
+    least = max(2**spec.depth, patch or 0)
+    step = max(1, _AT_ONCE // math.prod(max(least, side) for side in images.shape[1:-1]))
+    predicted = (
+        _probabilities(
+            engine, images[start : start + step], shift, least, window or patch or WINDOW[spec.dims], overlap
+        )
         for start in range(0, len(images), step)
-    ]
-    every = torch.cat(parts)
-    found: NDArray[np.float32] = (every[0] if images is not taken else every.movedim(0, 1)).numpy()
+    )
+    every = torch.cat([_restored(part, pixels.shape[-spec.dims - 1 : -1]) for part in predicted])
+    found: NDArray[np.float32] = (every[0] if images is not taken else _slices(every, len(pixels))).numpy()
     return found
 
 
@@ -84,17 +93,21 @@ def decided(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
     return decide(torch.from_numpy(probability)[None])[0].to(torch.uint8).numpy()
 
 
-def check_options(spec: Spec, size: int | None, window: int | None, overlap: float) -> None:
+def check_options(spec: Spec, size: int | None, window: int | None, overlap: float, patch: int | None = None) -> None:
     """Make sure that a network takes images of this size, in windows like these.
 
     Raises RequestError for one that it does not take, and for more classes than a mask can hold.
     """
     least = 2**spec.depth
-    for what, value in (("size", size), ("window", window)):
+    for what, value in (("size", size), ("window", window), ("patch", patch)):
         if value is not None and value < least:
             raise RequestError(f"{what} {value} is too small: a network of depth {spec.depth} takes {least} or more")
     if size is not None and size > MAX_SIZE:
         raise RequestError(f"size {size} is too large: an image is resized to at most {MAX_SIZE} pixels a side")
+    if patch is not None and patch**spec.dims > MOST_PIXELS:
+        raise RequestError(
+            f"patch {patch} is too large: one of {spec.dims} axes would have over {MOST_PIXELS:,} pixels"
+        )
     if not 0 <= overlap <= MOST_OVERLAP:
         raise RequestError(f"overlap {overlap:g} is not between 0 and {MOST_OVERLAP:g}")
     if spec.classes > 256:
@@ -110,15 +123,19 @@ def _check_image(spec: Spec, pixels: Pixels) -> None:
         raise RequestError(f"the image has {pixels.shape[-1]} channels, and the network takes {spec.in_channels}")
 
 
-def _probabilities(
-    engine: Engine, images: Pixels, shift: Tensor, space: tuple[int, ...], window: int, overlap: float
-) -> Tensor:
-    """Probabilities (N, K, *space) on the CPU for images (N, *any, C), standardised by one mean and deviation."""
+def _space(space: Space, size: int | Space | None, dims: int) -> Space:
+    """Pixels along each axis that an image is resized to."""
+    if size is None:
+        return space
+    return (*space[:-dims], *(size,) * dims) if isinstance(size, int) else size
+
+
+def _probabilities(engine: Engine, images: Pixels, shift: Tensor, least: int, window: int, overlap: float) -> Tensor:
+    """Probabilities (N, K, *space) on the CPU for images (N, *space, C), standardised by one mean and deviation."""
     values = torch.from_numpy(np.array(np.moveaxis(images, -1, 1), order="C")).to(engine.device)
     values = standardise(values, shift.to(engine.device).expand(len(values), -1))
-    found = _blended(engine, _padded(values, 2**engine.spec.depth), window, overlap)
-    found = found[(slice(None), slice(None), *map(slice, images.shape[1:-1]))]
-    return found if found.shape[2:] == space else _restored(found, space)
+    found = _blended(engine, _padded(values, least), window, overlap)
+    return found[(slice(None), slice(None), *map(slice, images.shape[1:-1]))]
 
 
 def _blended(engine: Engine, images: Tensor, window: int, overlap: float) -> Tensor:
@@ -143,13 +160,22 @@ def _padded(images: Tensor, least: int) -> Tensor:
     return functional.pad(images, [n for side in reversed(missing) for n in (0, side)], mode="replicate")
 
 
-def _restored(values: Tensor, space: tuple[int, ...]) -> Tensor:
+def _restored(values: Tensor, space: Space) -> Tensor:
     """Bring (N, K, *any) to (N, K, *space), linear, averaging over what a larger pixel covers."""
-    count, classes, *_ = values.shape
+    if values.shape[2:] == space:
+        return values
     if len(space) == 2:
-        return functional.interpolate(values, size=space, mode="bilinear", antialias=True)
-    depth, height, width = space
-    planes = functional.interpolate(values.flatten(1, 2), size=(height, width), mode="bilinear", antialias=True)
-    rows = planes.reshape(count, classes, -1, height * width)
-    deep = functional.interpolate(rows, size=(depth, height * width), mode="bilinear", antialias=True)
-    return deep.reshape(count, classes, *space)
+        return _interpolated(values, space)
+    count, classes, deep = values.shape[:3]
+    planes = _interpolated(values.flatten(1, 2), space[1:]).reshape(count, classes, deep, -1)
+    return _interpolated(planes, (space[0], planes.shape[3])).reshape(count, classes, *space)
+
+
+def _slices(values: Tensor, depth: int) -> Tensor:
+    """Slices (D, K, H, W) as one volume (K, depth, H, W)."""
+    volume = values.movedim(0, 1)
+    return volume if volume.shape[1] == depth else _restored(volume[None], (depth, *volume.shape[2:]))[0]
+
+
+def _interpolated(values: Tensor, space: Space) -> Tensor:
+    return functional.interpolate(values, size=space, mode="bilinear", antialias=True)

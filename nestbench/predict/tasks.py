@@ -6,13 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nestbench.datasets.problems import refuse
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, refuse
+from nestbench.formats import metaimage, nifti, stacks
+from nestbench.formats.volumes import is_series, look, stem
 from nestbench.model import Spec
-from nestbench.predict.images import NIFTI, SUFFIXES, TIFF, look, suffix
+from nestbench.predict.images import SUFFIXES, suffix
 
 GREY_AS_COLOUR = (1, 3)
 """Channels of an image and of a network that do not agree and yet fit."""
+
+
+_VOLUMES = "NIfTI, NRRD, MetaImage, TIFF of pages, folders of a DICOM series"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Task:
 def find_images(names: Iterable[str]) -> list[Path]:
     """Files by their names, those directly in folders, and those that patterns match, each once, in that order.
 
+    A folder of a DICOM series counts as a file.
+
     Raises RequestError for a name that stands for no file, or for one of a format that is not read.
     """
     found: dict[Path, Path] = {}
@@ -42,7 +48,10 @@ def find_images(names: Iterable[str]) -> list[Path]:
 
 
 def plan_tasks(sources: Sequence[Path], out: Path, probabilities: bool = False) -> list[Task]:
-    """Give each image its outputs in ``out``: TIFF for TIFF, NIfTI for NIfTI, PNG for all else.
+    """Give each image its outputs in ``out``: a mask of its own format, which can say where it lies.
+
+    But the mask of a DICOM series is NAME.nii.gz, of a MetaImage of two files (.mhd) one file (.mha), of JPEG and BMP
+    PNG.
 
     Raises RequestError where two would have one name, and where an image would be overwritten.
     """
@@ -75,7 +84,7 @@ def misfit(source: Path, spec: Spec) -> str:
     if holds is None:
         return ""
     if spec.dims == 3 and not holds.volume:
-        return f"'{source}' is a picture, and the network takes volumes (TIFF of pages, NIfTI)"
+        return f"'{source}' is a picture, and the network takes volumes ({_VOLUMES})"
     if holds.channels != spec.in_channels and (holds.channels, spec.in_channels) != GREY_AS_COLOUR:
         return f"'{source}' has {_channels(holds.channels)}, and the network takes {_channels(spec.in_channels)}"
     return ""
@@ -84,28 +93,37 @@ def misfit(source: Path, spec: Spec) -> str:
 def _named(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if suffix(p) and not p.name.startswith(".") and p.is_file())
-        return _some(found, f"no image lies in the folder '{name}'")
+        inside = [path] if is_series(path) else sorted(p for p in path.iterdir() if not p.name.startswith("."))
+        return _some(inside, f"no image lies in the folder '{name}'")
     if path.is_file():
-        return _some([path] if suffix(path) else [], f"'{name}' is no image that can be read")
+        return _some([path], f"'{name}' is no image that can be read")
     if glob.has_magic(name):
         # A path's own glob takes no absolute pattern.
-        matched = sorted(map(Path, glob.glob(name, recursive=True)))  # noqa: PTH207
-        return _some([p for p in matched if suffix(p) and p.is_file()], f"no image matches '{name}'")
+        return _some(sorted(map(Path, glob.glob(name, recursive=True))), f"no image matches '{name}'")  # noqa: PTH207
     raise RequestError(f"'{name}' is not there: an image, a folder or a pattern is wanted")
 
 
-def _some(found: list[Path], otherwise: str) -> list[Path]:
+def _some(paths: list[Path], otherwise: str) -> list[Path]:
+    """Those of the paths that are images."""
+    found = [path for path in paths if (suffix(path) and path.is_file()) or is_series(path)]
     if not found:
-        raise RequestError(f"{otherwise} (allowed: {', '.join(SUFFIXES)})")
+        raise RequestError(f"{otherwise} (allowed: {', '.join(SUFFIXES)}, folders of a DICOM series)")
     return found
 
 
 def _task(source: Path, out: Path, probabilities: bool) -> Task:
-    ending = source.name[-len(suffix(source)) :]
-    stem = source.name.removesuffix(ending)
-    mask = out / (source.name if suffix(source) in (*NIFTI, *TIFF) else f"{stem}.png")
-    return Task(source, mask, out / f"{stem}.npy" if probabilities else None)
+    name = stem(source if source.name.strip(".") else source.resolve())
+    return Task(source, out / f"{name}{_ending(source)}", out / f"{name}.npy" if probabilities else None)
+
+
+def _ending(source: Path) -> str:
+    """What the name of an image's mask ends in."""
+    if source.is_dir():
+        return ".nii.gz"
+    if suffix(source) == ".mhd":
+        return ".mha"
+    keeps = (*nifti.SUFFIXES, *metaimage.SUFFIXES, *stacks.SUFFIXES)
+    return source.name[len(stem(source)) :] if suffix(source) in keeps else ".png"
 
 
 def _channels(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from nestbench.study.words import FolderName, Frozen
 
@@ -15,7 +15,19 @@ SIZE = 96
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Side = Annotated[int, Field(ge=16, le=MAX_SIZE)]
 Percent = Annotated[float, Field(ge=0, le=100)]
-Millimetres = Annotated[float, Field(gt=0)]
+Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _goes_up(ends: tuple[float, float]) -> tuple[float, float]:
+    if not ends[0] < ends[1]:
+        raise ValueError(f"{ends[0]:g} is not below {ends[1]:g}")
+    return ends
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Window = Annotated[tuple[Finite, Finite], AfterValidator(_goes_up)]
+Percentiles = Annotated[tuple[Percent, Percent], AfterValidator(_goes_up)]
+Spacing = Millimetres | tuple[Millimetres, ...]
 
 
 class Folds(Frozen):
@@ -49,12 +61,12 @@ class DatasetSpec(Frozen):
     """Pixels from one training window to the next; half of the patch where nothing is said."""
     samples: Annotated[int, Field(ge=1)] | None = None
     """Windows or slices of an epoch, drawn anew for each, half of them with an object; without it all, once."""
-    spacing: Millimetres | tuple[Millimetres, ...] | None = None
+    spacing: Spacing | None = None
     """Millimetres between neighbours that images are resampled to, one for all axes or one for each; without it they
     stay as they are."""
-    window: tuple[float, float] | None = None
+    window: Window | None = None
     """Values that become 0 and 255 in every image, such as Hounsfield units from -200 to 250."""
-    percentiles: tuple[Percent, Percent] = (0.5, 99.5)
+    percentiles: Percentiles = (0.5, 99.5)
     """Percentiles of each image and channel that become 0 and 255, where values are no brightness and there is no
     window."""
     split: tuple[Fraction, Fraction, Fraction] | Folds | Literal["official"] | None = None
@@ -74,13 +86,6 @@ class DatasetSpec(Frozen):
         if isinstance(split, tuple) and abs(sum(split) - 1) > 1e-6:
             raise ValueError(f"the shares {split} add up to {sum(split):g}, not to 1")
         return split
-
-    @field_validator("window", "percentiles")
-    @classmethod
-    def _goes_up(cls, ends: tuple[float, float] | None) -> tuple[float, float] | None:
-        if ends and not ends[0] < ends[1]:
-            raise ValueError(f"{ends[0]:g} is not below {ends[1]:g}")
-        return ends
 
     @model_validator(mode="after")
     def _is_seen_in_one_way(self) -> "DatasetSpec":

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_volumes import save_nifti
 
 from nestbench.cli import answer
 
@@ -54,7 +55,46 @@ def test_show_draws_the_cases_that_it_is_asked_for(
     assert answer(command) == 0
     assert str(out) in capsys.readouterr().out
     with Image.open(out) as sheet:
-        assert sheet.size == (2 * 164 + 4, 164 + 4)
+        assert sheet.size == (2 * 204 + 4, 204 + 4)
+
+
+def test_show_draws_what_can_be_read_and_names_the_rest(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images / "masks" / "b.png").unlink()
+    out = tmp_path / "sheet.png"
+    command = ["dataset", "show", "folder", "--option", f"path={images}", "--out", str(out)]
+    assert answer(command) == 1
+    assert "b.png' has no mask" in capsys.readouterr().err
+    with Image.open(out) as sheet:
+        assert sheet.size == (2 * 204 + 4, 204 + 4)
+
+
+def test_show_refuses_a_data_set_of_which_nothing_can_be_drawn(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for mask in (images / "masks").iterdir():
+        mask.unlink()
+    out = tmp_path / "sheet.png"
+    assert answer(["dataset", "show", "folder", "--option", f"path={images}", "--out", str(out)]) == 2
+    assert "no case can be drawn: image" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_volumes_are_checked_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        values = np.zeros((6, 5, 4), np.int16)
+        values[1:4, 1:4, 1:3] = 1
+        save_nifti(tmp_path / kind / "a.nii.gz", values)
+    options = ["--option", f"path={tmp_path}", "--option", "classes={background: 0, thing: 1}"]
+    assert answer(["dataset", "check", "folder", *options, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["dims"], list(content["sizes"].values()), content["objects"]["max"]) == (3, [1], 1)
+    out = tmp_path / "sheet.png"
+    window = ["--option", "window=[0, 1]"]
+    assert answer(["dataset", "show", "folder", *options, *window, "--out", str(out)]) == 0
+    assert out.is_file()
 
 
 @pytest.mark.parametrize(

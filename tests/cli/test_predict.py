@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from fake_lidc import write_slice
 from PIL import Image
 
 from nestbench.cli import answer
+from nestbench.formats.geometry import same_grid
+from nestbench.formats.volumes import read_volume
 from nestbench.model import build, load, prune, save
 from nestbench.model.files import Use
 from nestbench.predict import predict_mask
@@ -79,6 +82,60 @@ def test_json_tells_what_was_written(here: Path, capsys: pytest.CaptureFixture[s
     assert sum(image["pixels"]) == 30 * 41
 
 
+HOW = {
+    "nothing": (Use(), [], "as they are"),
+    "a size": (Use(16), [], "resized to 16 pixels a side"),
+    "a size that is asked for": (Use(16), ["--size", "24"], "resized to 24 pixels a side"),
+    "a patch": (Use(patch=16), [], "as they are, in windows of 16 pixels a side"),
+    "windows that are asked for": (Use(patch=8), ["--window", "16"], "as they are, in windows of 16 pixels a side"),
+    "a spacing": (Use(spacing=2.5), [], "resampled to 2.5 mm"),
+    "a spacing for each axis": (Use(spacing=(3, 1, 1)), [], "resampled to 3 x 1 x 1 mm"),
+    "pixels as they are": (Use(16, spacing=2.5), ["--size", "own"], "as they are"),
+    "a window of values": (Use(window=(-1.5, 2)), [], "as they are, values from -1.5 to 2"),
+    "all of it": (
+        Use(16, spacing=2, patch=8, window=(-1, 2)),
+        [],
+        "resampled to 2 mm, resized to 16 pixels a side, in windows of 8 pixels a side, values from -1 to 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HOW)
+def test_it_is_said_how_images_were_taken(kind: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    about, options, words = HOW[kind]
+    save(load("w"), "w1", about)
+    last = predicted(capsys, "w1", "in/c.nii.gz", "--out", "out", *options).splitlines()[-1]
+    assert last == f"1 of 1 images to masks in out by ensemble, {words}"
+
+
+def test_json_says_how_images_were_taken(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(load("w"), "w1", Use(patch=8, spacing=(3, 1, 1), window=(-1, 2)))
+    said = json.loads(predicted(capsys, "w1", "in/c.nii.gz", "--out", "out", "--json"))
+    view = {"size": None, "spacing": [3, 1, 1], "patch": 8, "window": 8, "values": [-1, 2], "percentiles": None}
+    assert view.items() <= said.items()
+    said = json.loads(predicted(capsys, "w", "in/c.nii.gz", "--out", "out", "--json", "--size", "own"))
+    view = {"size": None, "spacing": None, "patch": None, "window": 1024, "values": None, "percentiles": [0.5, 99.5]}
+    assert view.items() <= said.items()
+
+
+def test_an_image_that_says_no_spacing_is_told_of_where_training_had_one(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(load("w"), "w1", Use(spacing=2))
+    assert answer(["predict", "w1", "in", "--out", "out", "--device", "cpu"]) == 1
+    said = capsys.readouterr()
+    assert [line.split("'")[1] for line in said.err.splitlines()] == ["in/a.png", "in/b.tif"]
+    assert all("does not say its spacing" in line for line in said.err.splitlines())
+    assert [p.name for p in (here / "out").iterdir()] == ["c.nii.gz"]
+
+
+def test_a_folder_of_a_series_gets_one_mask(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        write_slice(here / "ct" / f"{number}.dcm", np.arange(80).reshape(8, 10), z=-2.0 * number)
+    assert predicted(capsys, "w3", "ct", "--out", "out").splitlines()[0] == "ct -> out/ct.nii.gz"
+    assert same_grid(read_volume(here / "ct"), read_volume(here / "out" / "ct.nii.gz"))
+
+
 def test_a_corrupt_image_does_not_stop_the_others(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a0.png", "b0.nii"):
         (here / "in" / name).write_bytes(b"rubbish")
@@ -116,6 +173,7 @@ WRONG = {
     "a size of zero": (["w", "in", "--size", "0"], "--size '0' is neither"),
     "a size below the network's": (["w", "in", "--size", "2"], "size 2 is too small"),
     "a window below the network's": (["w", "in", "--window", "1"], "window 1 is too small"),
+    "a patch below the network's": (["small", "in"], "patch 2 is too small"),
     "an overlap of one": (["w", "in", "--overlap", "1"], "overlap 1 is not between"),
     "a picture for volumes": (["w3", "in/a.png"], "'in/a.png' is a picture"),
     "colour for a grey network": (["w", "colour.png"], "no image fits the network: 'colour.png' has 3 channels"),
@@ -130,6 +188,7 @@ def test_a_wrong_request_is_one_sentence_before_any_work(
 ) -> None:
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save("colour.png")
     Image.fromarray(np.zeros((20, 20), np.uint8)).save("a.jpg")
+    save(load("w"), "small", Use(patch=2))
     arguments, words = WRONG[kind]
     out = [] if "--out" in arguments else ["--out", "out"]
     assert answer(["predict", *arguments, *out]) == 2

@@ -4,6 +4,7 @@ import torch
 from drawn_feed import feed_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import center_of_mass
 from torch import nn
 
 from nestbench.datasets.contract import Case
@@ -154,6 +155,37 @@ def test_a_volume_is_resized_in_depth_too():
     assert np.ptp(found, axis=(1, 2)).max() < 1e-5
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("size", [(5, 9, 16), (14, 20, 24), (4, 10, 12)])
+def test_a_volume_comes_back_from_any_size_without_a_shift(dims, size):
+    """A network of single voxels sees a volume that is turned round as the volume turned round."""
+    model, volume = Pointwise(dims), np.zeros((7, 10, 12, 1), np.uint8)
+    volume[2:5, 3:9, 1:5] = 200
+    found = predict_probabilities(model, volume, size)
+    assert found.shape == (2, 7, 10, 12)
+    back = predict_probabilities(model, volume[::-1, ::-1, ::-1].copy(), size)[:, ::-1, ::-1, ::-1]
+    np.testing.assert_allclose(found, back, atol=0.02)
+    np.testing.assert_allclose(center_of_mass(decided(found)), center_of_mass(volume[..., 0]), atol=0.5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dims", [2, 3])
+def test_an_image_below_the_windows_of_training_is_padded_to_one(dims):
+    model, image = network(dims=dims), pixels(*(11, 13, 9)[3 - dims :], 1)
+    padding = [(0, 24 - side) for side in image.shape[:-1]]
+    padded = np.pad(image, [*padding, (0, 0)], mode="edge")
+    values = standardise(torch.from_numpy(np.moveaxis(padded, -1, 0).copy())[None], torch.tensor([moments(image)]))
+    expected = outputs(model(values))["ensemble"][0][(slice(None), *map(slice, image.shape[:-1]))]
+    np.testing.assert_allclose(predict_probabilities(model, image, patch=24), expected, atol=1e-6)
+
+
+def test_the_windows_of_training_are_the_windows_where_none_are_given():
+    model, image = network(), pixels(40, 33, 1)
+    expected = predict_probabilities(model, image, window=16)
+    assert np.array_equal(predict_probabilities(model, image, patch=16), expected)
+    assert not np.array_equal(predict_probabilities(model, image, window=24, patch=16), expected)
+
+
 def test_a_chosen_depth_is_that_head_alone():
     model, image = network(), pixels(32, 32, 1)
     with torch.no_grad():
@@ -193,6 +225,8 @@ def test_two_classes_are_decided_at_one_half():
         ((32, 32), {}, r"cannot take an image of the shape \[32, 32\]"),
         ((32, 32, 1), {"size": 3}, "size 3 is too small: a network of depth 2 takes 4 or more"),
         ((32, 32, 1), {"window": 3}, "window 3 is too small"),
+        ((32, 32, 1), {"patch": 3}, "patch 3 is too small"),
+        ((32, 32, 1), {"patch": 2**16}, "patch 65536 is too large"),
         ((32, 32, 1), {"overlap": 1.0}, "overlap 1 is not between 0 and 0.9"),
     ],
 )

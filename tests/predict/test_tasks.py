@@ -2,7 +2,9 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+from fake_lidc import write_slice
 from PIL import Image
+from tiny_volumes import ramp, save_itk
 
 from nestbench.errors import RequestError
 from nestbench.model.build import specify
@@ -64,6 +66,35 @@ def test_masks_have_the_format_of_their_images(folder, tmp_path):
     assert [t.mask.name for t in tasks] == ["grey.png", "colour.png", "two.nii", "pages.tif", "scan.nii.gz"]
     assert [t.probabilities.name for t in tasks] == ["grey.npy", "colour.npy", "two.npy", "pages.npy", "scan.npy"]
     assert {path.parent for task in tasks for path in task.outputs} == {tmp_path / "out"}
+
+
+@pytest.fixture
+def series(folder):
+    """A folder of DICOM files in the folder of images."""
+    for number in range(2):
+        write_slice(folder / "series.ct" / f"{number}.dcm", ramp((6, 5)), z=2.0 * number)
+    return folder / "series.ct"
+
+
+def test_a_folder_of_a_series_is_one_image(series, folder, monkeypatch):
+    assert find_images([str(series)]) == [series]
+    assert find_images([str(folder / "s*")]) == [folder / "scan.nii.gz", series]
+    assert [p.name for p in find_images([str(folder)])] == ["grey.png", "pages.tif", "scan.nii.gz", "series.ct"]
+    monkeypatch.chdir(series)
+    assert [task.mask.name for task in plan_tasks(find_images(["."]), folder / "out")] == ["series.ct.nii.gz"]
+
+
+def test_a_file_of_a_series_is_no_image(series):
+    with pytest.raises(RequestError, match=r"0\.dcm' is no image that can be read \(.*, folders of a DICOM series\)"):
+        find_images([str(series / "0.dcm")])
+
+
+def test_masks_are_one_file_that_can_say_where_it_lies(series, folder, tmp_path):
+    sources = [save_itk(folder / name, ramp()) for name in ("a.nrrd", "b.MHA", "c.mhd")]
+    tasks = plan_tasks([series, *sources], tmp_path / "out", probabilities=True)
+    assert [task.mask.name for task in tasks] == ["series.ct.nii.gz", "a.nrrd", "b.MHA", "c.mha"]
+    assert [task.probabilities.name for task in tasks] == ["series.ct.npy", "a.npy", "b.npy", "c.npy"]
+    check_tasks(tasks, specify("unet", "plain:1", 1, dims=3))
 
 
 def test_two_images_whose_masks_would_have_one_name_are_refused(folder, tmp_path):

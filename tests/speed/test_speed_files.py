@@ -9,7 +9,7 @@ from nestbench.engine import as_it_is
 from nestbench.errors import RunError
 from nestbench.model import build
 from nestbench.model.build import specify
-from nestbench.predict.images import read
+from nestbench.predict.images import take
 from nestbench.predict.tasks import misfit
 from nestbench.speed.files import draw_file, file_pass
 
@@ -20,7 +20,7 @@ def test_what_is_drawn_fits_the_network_and_its_size(dims, channels, tmp_path: P
     spec = specify("unet:1", "plain:1", in_channels=channels, dims=dims)
     path = draw_file(spec, 13, tmp_path)
     assert misfit(path, spec) == ""
-    pixels = read(path, channels)
+    pixels = take(path, channels).pixels
     assert pixels.shape[-1] == channels
     assert pixels.squeeze().shape[:dims] == (13,) * dims
     assert len(np.unique(pixels)) > 20
@@ -41,7 +41,7 @@ def test_a_pass_writes_the_mask_of_the_file(dims, tmp_path: Path):
     engine = as_it_is(build("unet:1", "plain:1", dims=dims))
     source = draw_file(engine.spec, 12, tmp_path)
     file_pass(engine, source, tmp_path / "out")()
-    assert read(tmp_path / "out" / source.name, 1).squeeze().shape == (12,) * dims
+    assert take(tmp_path / "out" / source.name, 1).pixels.squeeze().shape == (12,) * dims
 
 
 def test_a_pass_without_a_mask_is_an_error(tmp_path: Path):

@@ -19,6 +19,7 @@ from nestbench.datasets.contract import About, Case, Download, Sample
 from nestbench.datasets.readers.places import place_of, places
 from nestbench.errors import RequestError
 from nestbench.formats.pictures import check_size, naming, size_of
+from nestbench.formats.stacks import pages
 from nestbench.study.sentences import checked
 from nestbench.study.words import Frozen
 
@@ -110,8 +111,8 @@ class Em:
 
 
 def _pages(path: Path) -> int:
-    with naming(path), tifffile.TiffFile(path) as file:
-        return len(file.pages)
+    with naming(path):
+        return pages(path)
 
 
 def _page(path: Path, number: int) -> NDArray[Any]:

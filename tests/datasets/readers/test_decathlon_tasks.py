@@ -37,9 +37,9 @@ def test_the_only_task_needs_no_name_and_several_do(root: Path):
 
 
 def test_a_task_that_is_not_there_says_how_to_get_it(root: Path):
-    with pytest.raises(RequestError, match=r"task 'Task09_Spleen' is not there: .* `nestbench dataset fetch` gets it"):
+    with pytest.raises(RequestError, match=r"task 'Task09_Spleen' is not there: .* fetch decathlon --option task="):
         folder_of("Task09_Spleen", root)
-    with pytest.raises(RequestError, match=r"data set 'decathlon' is not there: .* `nestbench dataset fetch`"):
+    with pytest.raises(RequestError, match=r"data set 'decathlon' is not there: .* `nestbench dataset fetch"):
         folder_of(None, root / "kept/plain")
 
 

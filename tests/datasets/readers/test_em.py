@@ -112,6 +112,16 @@ def test_a_truncated_stack_is_named(stacks: Path, name: str, kept: int):
         [em.read(case) for case in em.cases()]
 
 
+def test_stacks_that_break_off_alike_are_no_shorter_ones(stacks: Path):
+    for name in (VOLUME, LABELS):
+        with tifffile.TiffWriter(stacks / name) as file:
+            for section in INSIDE:
+                file.write(section, metadata=None)
+        (stacks / name).write_bytes((stacks / name).read_bytes()[:2000])
+    with pytest.raises(RequestError, match=r"train-volume\.tif': it breaks off after page [1-4]$"):
+        Em(stacks).cases()
+
+
 def test_a_stack_in_colour_is_refused(stacks: Path):
     tifffile.imwrite(stacks / VOLUME, np.repeat(SECTIONS[..., None], 3, axis=-1), photometric="rgb")
     with pytest.raises(RequestError, match=r"page 0 of '.*train-volume\.tif' is no grey picture"):

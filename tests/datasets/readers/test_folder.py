@@ -213,6 +213,20 @@ def test_a_tiff_of_many_pages_is_a_volume_whose_spacing_is_not_known(tmp_path: P
     assert sample.spacing is None
 
 
+def test_a_stack_that_breaks_off_after_its_first_page_is_no_picture(tmp_path: Path):
+    for name in ("a", "b"):
+        for part in ("images", "masks"):
+            (tmp_path / part).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / part / f"{name}.tif", np.zeros((4, 20, 30), np.uint8), photometric="minisblack")
+    broken = tmp_path / "images" / "a.tif"
+    broken.write_bytes(broken.read_bytes()[:1500])
+    folder = Folder(tmp_path, path=str(tmp_path))
+    first, second = folder.cases()
+    assert folder.read(second).mask.shape == (4, 20, 30)
+    with pytest.raises(RequestError, match=r"a\.tif"):
+        folder.read(first)
+
+
 def test_pictures_among_volumes_are_refused_by_one_of_each(scans: Path, save):
     save(scans / "images/d.png", GREY)
     with pytest.raises(RequestError, match=r"images/d\.png' is a picture and '.*images/.*' a volume: keep them in two"):
