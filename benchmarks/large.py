@@ -66,7 +66,7 @@ def prepared_in(cache: Path, count: int, side: int) -> tuple[str, float, int]:
     """Folder, seconds and peak bytes of preparing."""
     store.open_dataset = lambda *_: Generated(count, side)  # type: ignore[assignment]
     start = time.perf_counter()
-    made = prepare(DatasetSpec(name="generated", patch=64), Path(), cache)
+    made = prepare(DatasetSpec(name="generated", patch=32), Path(), cache)
     return str(made.folder), time.perf_counter() - start, held("cpu")
 
 
@@ -74,12 +74,12 @@ def trained_on(folder: Path, steps: int) -> tuple[int, int, int]:
     """Windows on the training side, and the peak bytes after training steps and after judging a volume."""
     plan = choose_plan("cpu", 1)
     plan.enter()
-    prepared, spec = reopen(folder), DatasetSpec(name="generated", patch=64)
+    prepared, spec = reopen(folder), DatasetSpec(name="generated", patch=32)
     data = feed(prepared, range(len(prepared.cases) - 1), spec, "cpu")
     torch.manual_seed(0)
     model = plan.place(build("unet", "plain:8", 3, dims=3)).train()
     optimiser = torch.optim.AdamW(model.parameters(), fused=True)
-    for (images, masks), _ in zip(training_batches(data, 2, 0, 0, augmented=True), range(steps), strict=False):
+    for (images, masks), _ in zip(training_batches(data, 4, 0, 0, augmented=True), range(steps), strict=False):
         training_step(model, images, masks, bce_dice, plan, optimiser)
     after = held("cpu")
     last = len(prepared.cases) - 1
@@ -106,7 +106,7 @@ def main() -> None:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             windows, trained, judged = process.submit(trained_on, Path(folder), asked.steps).result()
     print(
-        f"training, {asked.steps} steps of 2 windows of 64^3 out of {windows}: {trained / 1e9:.2f} GB; "
+        f"training, {asked.steps} steps of 4 windows of 32^3 out of {windows}: {trained / 1e9:.2f} GB; "
         f"after judging a whole volume: {judged / 1e9:.2f} GB"
     )
 

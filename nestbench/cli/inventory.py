@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rich.console import Console
 from rich.progress import track
 
-from nestbench.datasets.arrays import try_each
+from nestbench.datasets.arrays import read_sound, try_each
 from nestbench.datasets.contract import Case, Dataset
 from nestbench.datasets.objects import measure
 from nestbench.errors import RequestError
@@ -89,16 +89,9 @@ def phrased(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(dataset: Dataset, case: Case) -> Content:
-    sample = dataset.read(case)
-    image, mask = sample.image.shape, sample.mask.shape
-    if image != (*mask, dataset.channels):
-        raise RequestError(f"case '{case.id}' has an image {image} and a mask {mask}: they do not fit")
+    sample = read_sound(dataset, case)
     pixels = np.bincount(sample.mask.ravel(), minlength=len(dataset.classes))
-    if len(pixels) > len(dataset.classes):
-        raise RequestError(
-            f"case '{case.id}' has the label {len(pixels) - 1}, and there are {len(dataset.classes)} classes"
-        )
-    return Content(mask, sample.spacing, pixels, measure(sample.mask, sample.instances, sample.spacing))
+    return Content(sample.mask.shape, sample.spacing, pixels, measure(sample.mask, sample.instances, sample.spacing))
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nestbench.datasets.contract import Case, Dataset, Sample
 from nestbench.datasets.intensity import moments, to_bytes
 from nestbench.datasets.objects import measure
-from nestbench.datasets.resize import resized_image, resized_instances, resized_mask
+from nestbench.datasets.resize import resampled, resized_image, resized_instances, resized_mask
 from nestbench.errors import RequestError, refuse
 from nestbench.study.data import DatasetSpec
 
@@ -107,9 +107,24 @@ def try_each(cases: Sequence[Case], read: Callable[[Case], Found]) -> Generator[
         pool.shutdown(cancel_futures=True)
 
 
-def _row(dataset: Dataset, spec: DatasetSpec, case: Case) -> _Row:
+def read_sound(dataset: Dataset, case: Case) -> Sample:
+    """What a data set reads, once it is certain that it keeps its word of shapes and classes.
+
+    Raises RequestError, as ``read`` does.
+    """
     sample = dataset.read(case)
-    _check(sample, dataset, case)
+    image, mask = sample.image.shape, sample.mask.shape
+    if image != (*mask, dataset.channels):
+        raise RequestError(f"case '{case.id}' has an image {image} and a mask {mask}: they do not fit")
+    if sample.mask.max(initial=0) >= len(dataset.classes):
+        raise RequestError(
+            f"case '{case.id}' has the label {sample.mask.max()}, and there are {len(dataset.classes)} classes"
+        )
+    return sample
+
+
+def _row(dataset: Dataset, spec: DatasetSpec, case: Case) -> _Row:
+    sample = read_sound(dataset, case)
     space, spacing = _target(sample, spec, case)
     image = resized_image(to_bytes(sample.image, spec.window, spec.percentiles, f"case '{case.id}'"), space)
     mask = resized_mask(sample.mask, space)
@@ -121,26 +136,11 @@ def _row(dataset: Dataset, spec: DatasetSpec, case: Case) -> _Row:
     return _Row(arrays, moments(image, windowed=spec.window is not None), spacing, objects)
 
 
-def _check(sample: Sample, dataset: Dataset, case: Case) -> None:
-    image, mask = sample.image.shape, sample.mask.shape
-    if image != (*mask, dataset.channels):
-        raise RequestError(f"case '{case.id}' has an image {image} and a mask {mask}: they do not fit")
-    if sample.mask.max(initial=0) >= len(dataset.classes):
-        raise RequestError(
-            f"case '{case.id}' has the label {sample.mask.max()}, and there are {len(dataset.classes)} classes"
-        )
-
-
 def _target(sample: Sample, spec: DatasetSpec, case: Case) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
     """Pixels along each axis that a case is brought to, and the millimetres between them."""
     space, spacing = sample.mask.shape, sample.spacing
     if spec.spacing is not None:
-        wanted = spec.spacing if isinstance(spec.spacing, tuple) else (spec.spacing,) * len(space)
-        if spacing is None:
-            raise RequestError(f"case '{case.id}' does not say its spacing, so it cannot be resampled")
-        if len(wanted) != len(space):
-            raise RequestError(f"spacing has {len(wanted)} values, and case '{case.id}' has {len(space)} axes")
-        space = tuple(max(1, round(n * own / new)) for n, own, new in zip(space, spacing, wanted, strict=True))
+        space = resampled(space, spacing, spec.spacing, f"case '{case.id}'")
     if spec.size is not None:
         space = (*space[:-2], spec.size, spec.size)
     if spacing is not None:

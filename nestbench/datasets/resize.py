@@ -9,10 +9,25 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from nestbench.datasets.contract import Labels
+from nestbench.errors import RequestError
 from nestbench.formats.pictures import Pixels
+from nestbench.study.data import Spacing
 
 Space = tuple[int, ...]
 """Pixels along each axis."""
+
+
+def resampled(space: Space, own: tuple[float, ...] | None, wanted: Spacing, what: str) -> Space:
+    """Pixels along each axis once neighbours are ``wanted`` millimetres apart, one number or one for each axis.
+
+    Raises RequestError where ``what`` does not say its own spacing, or has another number of axes.
+    """
+    each = wanted if isinstance(wanted, tuple) else (wanted,) * len(space)
+    if own is None:
+        raise RequestError(f"{what} does not say its spacing, so it cannot be resampled")
+    if len(each) != len(space):
+        raise RequestError(f"{what} has {len(space)} axes, and there are {len(each)} spacings")
+    return tuple(max(1, round(n * old / new)) for n, old, new in zip(space, own, each, strict=True))
 
 
 def resized_image(image: Pixels, space: Space) -> Pixels:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nestbench.datasets.intensity import to_bytes
-from nestbench.datasets.resize import Space
+from nestbench.datasets.resize import Space, resampled
 from nestbench.errors import RequestError
 from nestbench.formats import metaimage, nifti, pictures, stacks, volumes
 from nestbench.formats.geometry import ORIENTATION, Volume, canonical
@@ -72,7 +72,7 @@ def space_of(taken: Taken, path: Path, about: Use, dims: int) -> Space:
     """
     space = taken.pixels.shape[:-1]
     if about.spacing is not None:
-        space = _spaced(space, taken.spacing, about.spacing, path)
+        space = resampled(space, taken.spacing, about.spacing, f"'{path}'")
     if about.size is not None:
         space = (*space[:-dims], *(about.size,) * dims)
     if space != taken.pixels.shape[:-1] and math.prod(space) > pictures.MOST_PIXELS:
@@ -120,17 +120,6 @@ def _is_picture(path: Path) -> bool:
         return False
     with pictures.naming(path):
         return suffix(path) not in stacks.SUFFIXES or stacks.pages(path) < 2
-
-
-def _spaced(
-    space: Space, own: tuple[float, ...] | None, spacing: float | tuple[float, ...], path: Path
-) -> tuple[int, ...]:
-    wanted = spacing if isinstance(spacing, tuple) else (spacing,) * len(space)
-    if own is None:
-        raise RequestError(f"'{path}' does not say its spacing, and the network was trained on images of a set spacing")
-    if len(wanted) != len(space):
-        raise RequestError(f"'{path}' has {len(space)} axes, and the network was trained with {len(wanted)} spacings")
-    return tuple(max(1, round(n * old / new)) for n, old, new in zip(space, own, wanted, strict=True))
 
 
 def _turned_back(values: NDArray[Any], grid: Volume) -> NDArray[Any]:

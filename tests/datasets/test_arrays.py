@@ -118,7 +118,7 @@ def test_spacing_needs_a_spacing_for_each_axis(tmp_path: Path):
     with pytest.raises(RequestError, match="case 'c0' does not say its spacing"):
         write_arrays(tmp_path, Drawn(), CASES, DatasetSpec(name="drawn", patch=16, spacing=2.0))
     told = Drawn(**{case.id: sample(0)._replace(spacing=(1.0, 1.0)) for case in CASES})
-    with pytest.raises(RequestError, match="spacing has 3 values, and case 'c0' has 2 axes"):
+    with pytest.raises(RequestError, match="case 'c0' has 2 axes, and there are 3 spacings"):
         write_arrays(tmp_path, told, CASES, DatasetSpec(name="drawn", patch=16, spacing=(1, 1, 1)))
 
 

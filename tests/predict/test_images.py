@@ -274,8 +274,8 @@ def test_an_image_is_brought_to_the_size_of_training(taken, about, dims, expecte
 @pytest.mark.parametrize(
     ("taken", "about", "words"),
     [
-        (FLAT, Use(spacing=1), "^'a' does not say its spacing, and the network was trained"),
-        (TAKEN, Use(spacing=(1, 1)), "^'a' has 3 axes, and the network was trained with 2 spacings"),
+        (FLAT, Use(spacing=1), "^'a' does not say its spacing, so it cannot be resampled"),
+        (TAKEN, Use(spacing=(1, 1)), "^'a' has 3 axes, and there are 2 spacings"),
         (TAKEN, Use(spacing=1e-4), "^'a' would become 120000 x 90000 x 160000 pixels"),
         (TAKEN, Use(size=4096), "^'a' would become 4096 x 4096 x 4096 pixels"),
     ],
