@@ -1,7 +1,7 @@
 """Contestants that take turns, each in a process of its own: what one does to its process is not done to the others."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -22,6 +22,10 @@ class Contestant:
     name: str
     line: Connection
 
+    def ready(self) -> None:
+        """Wait until it is ready."""
+        self._heard()
+
     def work(self) -> object:
         """What one pass there returned."""
         return self._asked("work")
@@ -31,10 +35,14 @@ class Contestant:
         return int(self._asked("memory"))
 
     def _asked(self, what: str) -> Any:
-        try:
+        with suppress(BrokenPipeError):
             self.line.send(what)
+        return self._heard()
+
+    def _heard(self) -> Any:
+        try:
             return self.line.recv()
-        except (EOFError, BrokenPipeError):
+        except (EOFError, ConnectionResetError):
             raise SystemExit(f"the process of '{self.name}' has died: was there too little memory?") from None
 
 
@@ -47,8 +55,9 @@ def arena(makers: dict[str, Maker], device: str = "cpu") -> Iterator[dict[str, C
             near, far = context.Pipe()
             processes.append(context.Process(target=_serve, args=(far, maker, device), daemon=True))
             processes[-1].start()
-            near.recv()
+            far.close()  # so that the line ends with the process
             started[name] = Contestant(name, near)
+            started[name].ready()
         yield started
     finally:
         for process in processes:

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from nestbench.datasets.ahead import ahead
 from nestbench.datasets.contract import Case
 from nestbench.datasets.feed import Feed
 from nestbench.datasets.resize import Space
@@ -103,8 +104,8 @@ def predict(model: AnyNetwork, data: Feed, plan: Plan, overlap: float = OVERLAP)
         for place, weights in windows(_reach(space, data.window), data.window, overlap)
     )
     slab: _Slab | None = None
-    for part in _batched(tasks, at_once(data.window)):
-        images, _ = data.take([(case, *(axis.start for axis in place)) for case, place, _ in part])
+    seen = ((part, _images(data, part)) for part in _batched(tasks, at_once(data.window)))
+    for part, images in ahead(seen) if data.streamed else seen:
         found = outputs(forward(model, images, plan))
         for index, (case, place, weights) in enumerate(part):
             if slab is None or slab.case != case:
@@ -142,11 +143,16 @@ class _Slab:
             return
         planes = slice(self._start, stop)
         _, mask = self._data.read(self.case, (planes, slice(0, height), slice(0, width)))
-        whole = {name: values[:, :done, :height, :width].clone() for name, values in self._held.items()}
-        for name, values in self._held.items():
-            self._held[name] = torch.cat([values[:, done:], torch.zeros_like(values[:, :done])], dim=1)
+        whole = {name: values[:, :done, :height, :width] for name, values in self._held.items()}
+        if before is not None:
+            rest = {name: (values[:, done:], torch.zeros_like(values[:, :done])) for name, values in self._held.items()}
+            self._held = {name: torch.cat(parts, dim=1) for name, parts in rest.items()}
         self._start = stop
         yield Planes(self.case, whole, mask.to(self._data.moments.device).long())
+
+
+def _images(data: Feed, part: list[tuple[int, Place, Tensor]]) -> Tensor:
+    return data.take([(case, *(axis.start for axis in place)) for case, place, _ in part])[0]
 
 
 def _reach(space: Space, window: Space) -> Space:

@@ -15,6 +15,7 @@ from nestbench.metrics import probabilities
 from nestbench.model import build, prune
 from nestbench.results.scores import COLUMNS, case_scores
 from nestbench.train import validate
+from nestbench.windows import windows
 
 PLAN = Plan("cpu", "float32", "contiguous", 1)
 CASES = [Case(f"case-{i}", f"subject-{i // 2}") for i in range(7)]
@@ -139,3 +140,27 @@ def test_a_window_too_large_for_a_batch_goes_alone():
     assert at_once((1, 96, 96)) == 32
     assert at_once((128, 128, 128)) == 1
     assert at_once((1, 1, 1)) == AT_ONCE
+
+
+class Ramp(Pixelwise):
+    """A network whose answer depends on where in its window a pixel lies, so that only right blending is right."""
+
+    def forward(self, image):
+        ramp = sum(torch.linspace(-1, 1, n).view(-1, *(1,) * k) for k, n in enumerate(reversed(image.shape[2:])))
+        return {1: image + ramp}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_blended_planes_are_those_of_the_whole_case_summed_at_once(dims, streamed):
+    data = replace(drawn(SPACES[dims], patch=16), streamed=streamed)
+    for position, parts in itertools.groupby(predict(Ramp(), data, PLAN), key=lambda part: part.case):
+        found = torch.cat([part.probability["L1"] for part in parts], dim=1)
+        space = data.spaces[position]
+        reach = tuple(map(max, space, data.window))
+        expected = torch.zeros(2, *reach)
+        for place, weights in windows(reach, data.window):
+            images, _ = data.take([(position, *(axis.start for axis in place))])
+            values = probabilities(Ramp()(images)[1])[0].reshape(2, *data.window)
+            expected[(slice(None), *place)] += values * weights
+        torch.testing.assert_close(found, expected[(slice(None), *map(slice, space))])
