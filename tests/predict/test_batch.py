@@ -192,4 +192,4 @@ def check_what_is_seen(source, about, model, mask, prepared):
 
 def test_an_image_without_a_spacing_is_refused_where_training_had_one(model, tasks):
     done = list(predict_files(make_engine(model, PLAN), tasks[:1], Use(spacing=2)))
-    assert done[0].reason.startswith(f"'{tasks[0].source}' does not say its spacing, and the network was trained")
+    assert done[0].reason.startswith(f"'{tasks[0].source}' does not say its spacing, so it cannot be resampled")
