@@ -23,11 +23,10 @@ def replacing(path: Path) -> Iterator[Path]:
     beside = Path(name)
     try:
         yield beside
-        with beside.open("rb") as written:
-            os.fsync(written.fileno())
+        sync(beside)
         beside.chmod(0o644)
         beside.replace(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     finally:
         with suppress(FileNotFoundError):
             beside.unlink()
@@ -58,8 +57,9 @@ def writable(folder: Path) -> None:
     Path(name).unlink()
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Return when a file, or the list of what is in a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

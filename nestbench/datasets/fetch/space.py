@@ -1,7 +1,6 @@
 """The disk: whether there is room on it, what it says where there is none, and whether it holds what was written."""
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from nestbench.errors import RunError
+from nestbench.results.atomic import sync
 
 _AT_ONCE = 16
 
@@ -40,12 +40,4 @@ def settle(place: Path) -> None:
     Many at once, which the disk writes together: 32,000 small files one after the other took 116 s, so 4 s.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(_settle, (place, *place.rglob("*"))))
-
-
-def _settle(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        list(pool.map(sync, (place, *place.rglob("*"))))
