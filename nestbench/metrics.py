@@ -44,11 +44,15 @@ class Confusion(NamedTuple):
     tn: Tensor
 
 
-def confusion(probability: Tensor, target: Tensor) -> Confusion:
-    """Count each case's pixels by foreground class, against class indices (N, *space)."""
+def confusion(probability: Tensor, target: Tensor, counted: Tensor | None = None) -> Confusion:
+    """Count each case's pixels by foreground class, against class indices (N, *space).
+
+    ``counted`` (N, *space), bool: which pixels count; None for all.
+    """
     true, chosen = _is_class(target, probability), _is_class(decide(probability), probability)
-    tp, positive, found = _sum(chosen & true), _sum(true), _sum(chosen)
-    pixels = target[0].numel()
+    counted = torch.ones_like(target, dtype=torch.bool) if counted is None else counted
+    here = counted[:, None]
+    tp, positive, found, pixels = (_sum(part) for part in (chosen & true & here, true & here, chosen & here, here))
     return Confusion(tp=tp, fp=found - tp, fn=positive - tp, tn=pixels - positive - found + tp)
 
 

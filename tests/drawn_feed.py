@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nestbench.datasets.feed import Feed, held
+from nestbench.datasets.feed import Feed
 from nestbench.datasets.intensity import moments
+from nestbench.datasets.source import held
 
 
 def feed_of(
@@ -18,7 +19,8 @@ def feed_of(
     spaces = [tuple(mask.shape) for _, mask in planes]
     side = patch or spaces[0][-1]
     return Feed(
-        read=held(planes),
+        images=held([image for image, _ in planes]),
+        masks=held([mask for _, mask in planes]),
         spaces=spaces,
         moments=torch.tensor([moments(image.numpy()) for image, _ in planes]),
         window=(side if dims == 3 else 1, side, side),

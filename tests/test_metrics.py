@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from nestbench.metrics import count, decide, probabilities
+from nestbench.metrics import confusion, count, decide, probabilities
 from nestbench.results.scores import THRESHOLDS
 
 
@@ -28,6 +28,15 @@ def test_counts_are_those_of_a_confusion_matrix(classes, seed):
             assert counts.fp[case, c - 1] == fp
             assert counts.fn[case, c - 1] == fn
             assert counts.tn[case, c - 1] == matrix.sum() - tp - fp - fn
+
+
+@given(st.integers(2, 4), st.integers(0, 10_000), st.integers(0, 12))
+def test_pixels_that_do_not_count_might_as_well_not_be_there(classes, seed, row):
+    probability, truth = random_case(classes, seed)
+    counted = torch.zeros_like(truth, dtype=torch.bool)
+    counted[:, row:] = True
+    parts = confusion(probability, truth, counted), confusion(probability[:, :, row:], truth[:, row:])
+    assert all(torch.equal(a, b) for a, b in zip(*parts, strict=True))
 
 
 @given(st.integers(2, 4), st.integers(0, 10_000))

@@ -1,8 +1,10 @@
 """From a data set's cases to bytes on disk, written case by case."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,7 +58,8 @@ def write_arrays(
 ) -> Written:
     """Read every case, bring it to 8 bits and to its size, and write it.
 
-    Raises RequestError that names the files at fault, after every case has been tried.
+    Raises RequestError that names the files at fault, after every case has been tried, and the system's error of a full
+    disk, in bytes, before a case is written that does not fit on it.
     """
     digest = hashlib.sha256(json.dumps([astuple(case)[:2] for case in cases]).encode())
     problems: list[str] = []
@@ -69,6 +72,7 @@ def write_arrays(
                 problems.append(str(row))
             elif not problems:
                 files = files or {n: stack.enter_context((folder / f"{n}.bin").open("wb")) for n in row.arrays}
+                _check_room(folder, row, (done, len(cases)), sum(file.tell() for file in files.values()))
                 _append(files, row.arrays, digest.update)
                 _note(written, row)
             if progress:
@@ -146,6 +150,14 @@ def _target(sample: Sample, spec: DatasetSpec, case: Case) -> tuple[tuple[int, .
     if spacing is not None:
         spacing = tuple(own * n / new for own, n, new in zip(spacing, sample.mask.shape, space, strict=True))
     return space, spacing
+
+
+def _check_room(folder: Path, row: _Row, case: tuple[int, int], held: int) -> None:
+    """Raise the system's error for a full disk where a case does not fit beside the ``held`` bytes before it."""
+    size, (number, total) = sum(values.nbytes for values in row.arrays.values()), case
+    if size > shutil.disk_usage(folder).free:
+        every = (held + size) * total // number
+        raise OSError(errno.ENOSPC, f"case {number} of {total} takes {size:,} bytes, all of them about {every:,}")
 
 
 def _note(written: Written, row: _Row) -> None:

@@ -84,7 +84,11 @@ class About:
 
 
 class Dataset(Protocol):
-    """Cases of one kind, read one at a time from several threads."""
+    """Cases of one kind, read one at a time from several threads.
+
+    One whose images are several files each, a file for each channel, may have ``marks`` besides: what the names of
+    these files hold, such as nnU-Net's ``_0000.``, in the order of the channels. By them prediction finds the files.
+    """
 
     @property
     def about(self) -> About:

@@ -1,6 +1,6 @@
 """Feeding: one side of a split as batches of what a network sees, from the device's memory or from the disk."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,30 +8,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from nestbench.datasets.ahead import ahead
 from nestbench.datasets.augment import augment, draws
 from nestbench.datasets.prepared import Prepared
 from nestbench.datasets.resize import Space
+from nestbench.datasets.source import Read, stored, taken_in
 from nestbench.study.data import DatasetSpec
 from nestbench.windows import starts
 
-Place = tuple[int, int, int, int]
+Corner = tuple[int, int, int, int]
 """Case by its position on this side, and where a window begins along D, H and W."""
 
 RESIDENT = 2**30
 """Bytes of images and masks that are held on the device; a side that is larger is read from the disk as it is used."""
-
-Read = Callable[[int, tuple[slice, ...]], tuple[Tensor, Tensor]]
-"""Image (C, d, h, w) and mask (d, h, w) of a case, uint8, in a window that may reach beyond its far edges."""
 
 
 @dataclass(frozen=True, eq=False)
 class Feed:
     """Images and masks of one side of a split, and the windows in which a network sees them."""
 
-    read: Read
+    images: Read
+    masks: Read
     spaces: Sequence[Space]
     """(D, H, W) of each case."""
     moments: Tensor
@@ -57,25 +55,35 @@ class Feed:
     @cached_property
     def with_objects(self) -> NDArray[np.bool_]:
         """Whether there is more than background in each training window."""
-        return np.array([bool(self._cut(place)[1].any()) for place in self.places])
+        return np.array([bool(self._cut(self.masks, place).any()) for place in self.places])
 
     def grid(self, step: int) -> NDArray[np.int64]:
         """Windows that cover every case, at most ``step`` pixels apart: (n, 4)."""
         found = [_places(case, space, self.window, step) for case, space in enumerate(self.spaces)]
         return np.concatenate(found)
 
-    def take(self, places: Sequence[Place] | NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def take(self, places: Sequence[Corner] | NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Standardised images (N, C, *window) and masks (N, *window), uint8, on the device."""
-        images, masks = zip(*(self._cut(place) for place in places), strict=True)
         device = self.moments.device
-        stacked, truth = (torch.stack(parts).to(device, non_blocking=True) for parts in (images, masks))
+        stacked, truth = (
+            torch.stack([self._cut(read, place) for place in places]).to(device, non_blocking=True)
+            for read in (self.images, self.masks)
+        )
         cases = torch.as_tensor([int(place[0]) for place in places], device=device)
         values = standardise(stacked, self.moments[cases])
         return (values, truth) if self.dims == 3 else (values[:, :, 0], truth[:, 0])
 
-    def _cut(self, place: Place | NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def own(self, places: NDArray[np.int64]) -> Tensor:
+        """Which pixels of windows that lie side by side (``grid`` of whole windows) are the first to show theirs.
+
+        Bool (N, *window) on the device: False beyond the edges of a case, and where an earlier window overlaps.
+        """
+        found = torch.stack([_own(self.spaces[place[0]], place[1:].tolist(), self.window) for place in places])
+        return (found if self.dims == 3 else found[:, 0]).to(self.moments.device)
+
+    def _cut(self, read: Read, place: Corner | NDArray[np.int64]) -> Tensor:
         case, *begins = (int(number) for number in place)
-        return self.read(case, tuple(slice(b, b + n) for b, n in zip(begins, self.window, strict=True)))
+        return read(case, tuple(slice(b, b + n) for b, n in zip(begins, self.window, strict=True)))
 
 
 def feed(prepared: Prepared, side: Sequence[int], spec: DatasetSpec, device: str, resident: int = RESIDENT) -> Feed:
@@ -83,9 +91,10 @@ def feed(prepared: Prepared, side: Sequence[int], spec: DatasetSpec, device: str
     positions, spaces = list(side), [prepared.spaces[i] for i in side]
     dims = spec.dims or prepared.dims
     streamed = sum(int(np.prod(space)) for space in spaces) * (prepared.channels + 1) > resident
-    stored = _stored(prepared, positions)
+    images, masks = stored(prepared.image, positions), stored(prepared.mask, positions)
     return Feed(
-        read=stored if streamed else held(_on_device(stored, spaces, device)),
+        images=images if streamed else taken_in(images, spaces, device),
+        masks=masks if streamed else taken_in(masks, spaces, device),
         spaces=spaces,
         moments=torch.tensor([prepared.moments[i] for i in positions], device=device),
         window=_window(spaces[0], spec, dims),
@@ -102,36 +111,35 @@ def standardise(images: Tensor, moments: Tensor) -> Tensor:
     return (images.float() - mean) / deviation
 
 
-def training_batches(data: Feed, batch: int, seed: int, epoch: int, augmented: bool) -> Iterator[tuple[Tensor, Tensor]]:
+def training_batches(
+    data: Feed, batch: int, seed: int, epoch: int, augmented: bool, start: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of standardised, augmented images and masks (int64), in an order that is a function of (seed, epoch).
 
-    Their sizes differ by one at most: a last batch of a single image would upset batch norm.
+    Their sizes differ by one at most: a last batch of a single image would upset batch norm. The first is that of
+    number ``start``.
     """
     order = _order(data, np.random.Generator(np.random.Philox(key=[seed, epoch], counter=1 << 64)))
     draw = draws(seed, epoch, len(order), data.dims)
-    parts = np.array_split(np.arange(len(order)), -(-len(order) // batch))
+    parts = np.array_split(np.arange(len(order)), -(-len(order) // batch))[start:]
     taken = (data.take(data.places[order[part]]) for part in parts)
     for part, (images, masks) in zip(parts, ahead(taken) if data.streamed else taken, strict=True):
         seen = augment(images, masks, draw[part]) if augmented else (images, masks)
         yield seen[0], seen[1].long()
 
 
-def batches(data: Feed, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Cases (N,), standardised images and masks (int64) of windows that cover every case, in the order of the cases.
+def batches(data: Feed, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Cases (N,), standardised images, masks (int64) and own pixels of windows side by side that cover every case.
 
-    Windows overlap only where a side is no multiple of theirs: there a pixel is seen twice.
+    They come in the order of the cases. Of the pixels that are a window's own, each is one of a case, and each of a
+    case is there once (``Feed.own``): windows overlap where a side is no multiple of theirs, and reach beyond a case
+    that is smaller.
     """
     places = data.grid(max(data.window))
     parts = np.array_split(places, -(-len(places) // batch))
     taken = (data.take(part) for part in parts)
     for part, (images, masks) in zip(parts, ahead(taken) if data.streamed else taken, strict=True):
-        yield torch.as_tensor(part[:, 0]), images, masks.long()
-
-
-def _on_device(read: Read, spaces: Sequence[Space], device: str) -> list[tuple[Tensor, Tensor]]:
-    """Every case as a whole."""
-    wholes = (read(case, tuple(map(slice, [0] * 3, space))) for case, space in enumerate(spaces))
-    return [(image.to(device), mask.to(device)) for image, mask in wholes]
+        yield torch.as_tensor(part[:, 0]), images, masks.long(), data.own(part)
 
 
 def _window(space: Space, spec: DatasetSpec, dims: int) -> Space:
@@ -145,6 +153,17 @@ def _places(case: int, space: Space, window: Space, step: int) -> NDArray[np.int
     axes = (starts(side, length, min(step, length)) for side, length in zip(space, window, strict=True))
     begins = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     return np.column_stack([np.full(len(begins), case), begins]).astype(np.int64)
+
+
+def _own(space: Space, begins: Sequence[int], window: Space) -> Tensor:
+    """Bool (d, h, w): the pixels of a window that no earlier one of its case shows, and that are the case's."""
+    axes = []
+    for side, begin, length in zip(space, begins, window, strict=True):
+        earlier = [other + length for other in starts(side, length, length) if other < begin]
+        pixels = torch.arange(begin, begin + length)
+        axes.append((pixels >= max(earlier, default=0)) & (pixels < side))
+    deep, high, wide = axes
+    return deep[:, None, None] & high[:, None] & wide
 
 
 def _order(data: Feed, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -165,35 +184,3 @@ def _drawn(generator: np.random.Generator, places: NDArray[np.int64], count: int
     """So many of the places; each as often as any other, give or take one."""
     rounds = [generator.permutation(places) for _ in range(-(-count // max(len(places), 1)))]
     return np.concatenate(rounds)[:count] if rounds else places[:0]
-
-
-def held(cases: Sequence[tuple[Tensor, Tensor]]) -> Read:
-    """Read from images (C, D, H, W) and masks (D, H, W) that are in memory."""
-
-    def read(case: int, place: tuple[slice, ...]) -> tuple[Tensor, Tensor]:
-        image, mask = cases[case]
-        return _padded(image[(slice(None), *place)], place), _padded(mask[place], place)
-
-    return read
-
-
-def _stored(prepared: Prepared, positions: list[int]) -> Read:
-    """Read from where the cases lie on the disk."""
-
-    def read(case: int, place: tuple[slice, ...]) -> tuple[Tensor, Tensor]:
-        position = positions[case]
-        image = np.moveaxis(prepared.image(position)[place], -1, 0).copy()
-        mask = prepared.mask(position)[place].copy()
-        return _padded(torch.from_numpy(image), place), _padded(torch.from_numpy(mask), place)
-
-    return read
-
-
-def _padded(pixels: Tensor, place: tuple[slice, ...]) -> Tensor:
-    """Pixels (..., d, h, w) with their far edges repeated until they fill their place."""
-    missing = [p.stop - p.start - side for p, side in zip(place, pixels.shape[-3:], strict=True)]
-    if not any(missing):
-        return pixels
-    edges = [n for side in reversed(missing) for n in (0, side)]
-    grown = functional.pad(pixels.float().reshape(1, -1, *pixels.shape[-3:]), edges, mode="replicate")
-    return grown.to(torch.uint8).reshape(*pixels.shape[:-3], *grown.shape[-3:])

@@ -33,7 +33,7 @@ from nestbench.datasets.open import open_dataset
 from nestbench.datasets.resize import Space
 from nestbench.datasets.splits import Split
 from nestbench.datasets.twins import Twins
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, RunError
 from nestbench.formats.listing import stamps
 from nestbench.formats.pictures import Pixels
 from nestbench.results.atomic import writable, write_json
@@ -42,7 +42,7 @@ from nestbench.study.data import DatasetSpec
 from nestbench.study.words import slug
 
 # Raised whenever the arrays of one source would come out otherwise.
-_FORMAT = 5
+_FORMAT = 6
 
 OBJECTS = "objects.parquet"
 
@@ -60,6 +60,8 @@ class Prepared:
     about: About
     classes: tuple[str, ...]
     channels: int
+    marks: tuple[str, ...]
+    """What the name of each channel's file holds; empty where one file holds them all (``contract.Dataset``)."""
     dims: int
     """2 for pictures, 3 for volumes."""
     shares: tuple[float, float, float]
@@ -108,7 +110,8 @@ def prepare(spec: DatasetSpec, root: Path, cache: Path, progress: Progress | Non
     ``progress`` is told how many cases of how many are done. Several processes may ask at once: one works, the
     others wait for it.
 
-    Raises RequestError that names the files at fault, and how many they are.
+    Raises RequestError that names the files at fault, and how many they are, and RunError where the disk is full; then
+    nothing is left of what was written.
     """
     dataset = open_dataset(spec, root)
     decides = spec.model_dump(mode="json", include={"name", "size", "spacing", "window", "percentiles"})
@@ -179,6 +182,7 @@ def _build(folder: Path, key: str, dataset: Dataset, spec: DatasetSpec, progress
             "about": asdict(dataset.about),
             "classes": dataset.classes,
             "channels": dataset.channels,
+            "marks": getattr(dataset, "marks", ()),
             "dims": dataset.dims,
             "shares": dataset.shares,
             "cases": [astuple(case) for case in cases],
@@ -192,7 +196,10 @@ def _build(folder: Path, key: str, dataset: Dataset, spec: DatasetSpec, progress
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
     except OSError as error:
-        raise RequestError(f"cannot prepare data set '{spec.title}' in '{folder}': {error.strerror}") from error
+        raise RunError(
+            f"cannot prepare data set '{spec.title}' in the folder '{folder.parent}': {error.strerror or error}; "
+            f"{shutil.disk_usage(folder.parent).free:,} bytes are free there, and $NESTBENCH_CACHE names another folder"
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return reopen(folder)
@@ -219,6 +226,7 @@ def _read(folder: Path) -> Prepared:
         about=About(**about),
         classes=tuple(index["classes"]),
         channels=index["channels"],
+        marks=tuple(index["marks"]),
         dims=index["dims"],
         shares=tuple(index["shares"]),
         cases=tuple(Case(*case) for case in index["cases"]),

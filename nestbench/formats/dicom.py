@@ -6,6 +6,7 @@ order of names and of InstanceNumber need not be that of the body.
 Sources: DICOM PS3.3, C.7.6.2 (image plane) and C.11.1 (rescale slope and intercept, which GDCM applies).
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +21,8 @@ from nestbench.errors import RequestError
 from nestbench.formats.dicom_slice import Slice, read_header
 from nestbench.formats.geometry import Affine, Volume
 from nestbench.formats.pictures import check_size, naming
+
+_LOG = logging.getLogger(__name__)
 
 Numbers = Sequence[float] | NDArray[np.float64]
 
@@ -69,7 +72,9 @@ def find_series(folder: Path, series_uid: str = "") -> Series:
     """Read the headers of a series; files that are no slices (reports, outlines, segmentations, XML) are passed over.
 
     Raises RequestError that names folder and file, or position: no slices, several series of which none is asked for,
-    a damaged header, slices of another size, spacing or direction, two at one place, and a missing one.
+    a damaged header, slices of another size, spacing or direction, two at one place, and a missing one: between others,
+    or at an end where the headers say how many there must be. Where only the numbers of slices hint at that, for they
+    begin above 1, it is logged as a warning: it may be part of a series that was cut on purpose.
     """
     slices = [found for path in _files(folder) if (found := read_header(path))]
     chosen = _of_one_series(folder, slices, series_uid)
@@ -77,7 +82,9 @@ def find_series(folder: Path, series_uid: str = "") -> Series:
         _check_alike(chosen[0], other)
     chosen.sort(key=lambda one: one.place)
     check_size(folder, len(chosen) * int(np.prod(chosen[0].shape)))
-    return Series(folder, tuple(chosen), _affine(chosen[0], _step(folder, chosen)))
+    affine = _affine(chosen[0], _step(folder, chosen))
+    _check_ends(folder, chosen)
+    return Series(folder, tuple(chosen), affine)
 
 
 def pixels(slices: Sequence[Slice]) -> NDArray[Any]:
@@ -153,6 +160,21 @@ def _check_step(where: str, step: NDArray[np.float64], usual: NDArray[np.float64
     if np.linalg.norm(step - usual) > _UNEVEN * length:
         wrong = "a slice is missing" if np.linalg.norm(step) > 1.5 * length else "the step is another one"
         raise RequestError(f"slices are {length:g} mm apart, but {wrong} {where}")
+
+
+def _check_ends(folder: Path, slices: list[Slice]) -> None:
+    """Hold the slices that are there against what their headers say of their number."""
+    said, numbers = max(one.of for one in slices), [one.number for one in slices if one.number is not None]
+    # Numbers beyond are those of several acquisitions or reconstructions, of which the headers count one.
+    if said > len(slices) and max(numbers, default=0) <= said:
+        raise RequestError(
+            f"'{folder}' holds {len(slices)} slices, and by their headers there are {said}: {said - len(slices)} of "
+            "them are missing at an end"
+        )
+    if said != len(slices) and min(numbers, default=1) > 1:
+        _LOG.warning(
+            "'%s' begins with slice number %d: unless it was cut on purpose, slices are missing", folder, min(numbers)
+        )
 
 
 def _affine(first: Slice, step: NDArray[np.float64]) -> Affine:

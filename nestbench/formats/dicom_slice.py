@@ -31,6 +31,9 @@ _TAGS = (
     "SliceThickness",
     "Rows",
     "Columns",
+    "InstanceNumber",
+    "ImagesInAcquisition",
+    "NumberOfSlices",
 )
 
 
@@ -53,6 +56,10 @@ class Slice:
     """(3,): the centre of the first pixel."""
     axes: NDArray[np.float64]
     """(2, 3): unit vectors along W and along H."""
+    number: int | None
+    """InstanceNumber, which mostly counts from 1; None where it is not said."""
+    of: int
+    """How many slices there must be, by ImagesInAcquisition or NumberOfSlices; 0 where it is not said."""
 
     @property
     def place(self) -> float:
@@ -99,6 +106,8 @@ def _slice(header: Dataset, path: Path) -> Slice:
         thickness=float(header.get("SliceThickness") or 1),
         origin=_numbers(header, "ImagePositionPatient", 3, path),
         axes=axes,
+        number=None if header.get("InstanceNumber") is None else int(header.InstanceNumber),
+        of=max(int(header.get(key) or 0) for key in ("ImagesInAcquisition", "NumberOfSlices")),
     )
 
 

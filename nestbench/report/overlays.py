@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, withStroke
+from numpy.typing import NDArray
 
 from nestbench.report.gather import Bytes, Overlay
 from nestbench.report.style import WIDTH
@@ -13,41 +14,99 @@ from nestbench.report.style import WIDTH
 _TRUTH, _FOUND = "#F0E442", "#D55E00"
 _KINDS = ("best", "median", "worst")
 
+WHOLE = 128
+"""Pixels a side of what is always shown whole: about as many as a printed panel tells apart."""
+
+_LEAST, _MARGIN = 64, 0.15
+"""Pixels a side of the smallest part, and the share of the objects' extent that is shown around them."""
+
+_DENSE = 8
+"""Times its own side that outlines in a part may be long; a disc that fills it has pi."""
+
 
 def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[str, str], float]) -> Figure:
     """Rows of cases, columns of the image and each member: contours of the truth and of the prediction.
 
-    ``found`` holds each member's masks (H, W) by its printed name, ``iou`` the score of a name and case.
+    Of a large image a part is shown (``part``). ``found`` holds each member's masks (H, W) by its printed name,
+    ``iou`` the score of a name and case.
     """
     columns = len(found) + 1
     side = min((WIDTH - 0.3) / columns - 0.08, 1.7)
     figure = Figure(figsize=(WIDTH, (side + 0.22) * len(overlay.cases) + 0.2))
     grid = figure.subplots(len(overlay.cases), columns, squeeze=False)
     for index, (case, row) in enumerate(zip(overlay.cases, grid, strict=True)):
+        place = part(overlay.masks[index])
         for axes in row:
-            _image(axes, overlay.images[index])
+            _image(axes, overlay.images[index][place])
         row[0].set_ylabel(_KINDS[index])
         for axes, (name, masks) in zip(row[1:], found.items(), strict=True):
-            _contours(axes, overlay.masks[index], _TRUTH, "-", "black")
-            _contours(axes, masks[index], _FOUND, (0, (2.5, 1)), "white")
+            _contours(axes, overlay.masks[index], place, _TRUTH, "-", "black")
+            _contours(axes, masks[index], place, _FOUND, (0, (2.5, 1)), "white")
             axes.set_xlabel(f"{100 * iou[name, case]:.1f}", labelpad=2)
     for axes, name in zip(grid[0], ("image", *found), strict=True):
         axes.set_title(name, size=6.5 if columns > 6 else 7.5)
     return figure
 
 
+def part(mask: Bytes) -> tuple[slice, slice]:
+    """The part of an image that is shown by its true mask (H, W), so that outlines can be told apart.
+
+    All of it up to WHOLE pixels a side, or without objects; of a larger one a square around the objects, or where
+    outlines are dense there, the square of WHOLE pixels that has most of them.
+    """
+    edges = _edges(mask)
+    rows, columns = np.nonzero(edges)
+    if max(mask.shape) <= WHOLE or not len(rows):
+        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
+    ends = [(int(along.min()), int(along.max()) + 1) for along in (rows, columns)]
+    side = max(_LEAST, round((1 + 2 * _MARGIN) * max(stop - start for start, stop in ends)))
+    if len(rows) > _DENSE * side:
+        return _fullest(edges, min(WHOLE, *mask.shape))
+    down, across = (
+        _around((start + stop) // 2, side, all_) for (start, stop), all_ in zip(ends, mask.shape, strict=True)
+    )
+    return down, across
+
+
+def _edges(mask: Bytes) -> NDArray[np.bool_]:
+    """Whether a pixel differs from its neighbour to the left or above."""
+    above, left = mask[:1], mask[:, :1]
+    edges: NDArray[np.bool_] = (np.diff(mask, axis=0, prepend=above) | np.diff(mask, axis=1, prepend=left)) > 0
+    return edges
+
+
+def _fullest(edges: NDArray[np.bool_], side: int) -> tuple[slice, slice]:
+    """The square in which most pixels are edges."""
+    sums = np.pad(edges.astype(np.int64), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    within = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    top, left = (int(begin) for begin in np.unravel_index(np.argmax(within), within.shape))
+    return slice(top, top + side), slice(left, left + side)
+
+
+def _around(middle: int, side: int, length: int) -> slice:
+    """So many pixels around the middle of an axis, or all of a shorter one."""
+    start = min(max(0, middle - side // 2), max(0, length - side))
+    return slice(start, min(start + side, length))
+
+
 def _image(axes: Axes, image: Bytes) -> None:
     grey = image.shape[-1] != 3
     axes.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.autoscale(enable=False)
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
 
 
-def _contours(axes: Axes, mask: Bytes, colour: str, dash: Any, halo: str) -> None:
-    """Outline every class; the halo keeps a light line visible on a light image, and a dark one on a dark image."""
-    padded = np.pad(mask, 1)
-    place = np.arange(-1, mask.shape[1] + 1), np.arange(-1, mask.shape[0] + 1)
-    for label in np.unique(mask[mask > 0]):
-        lines = axes.contour(*place, padded == label, levels=[0.5], colors=colour, linewidths=0.7, linestyles=[dash])
+def _contours(axes: Axes, mask: Bytes, place: tuple[slice, slice], colour: str, dash: Any, halo: str) -> None:
+    """Outline every class; the halo keeps a light line visible on a light image, and a dark one on a dark image.
+
+    An outline runs along the image's border, but not along a cut: there it is the pixels beyond that decide.
+    """
+    seen = np.pad(mask, 1)[tuple(slice(along.start, along.stop + 2) for along in place)]
+    across, down = (np.arange(-1, length - 1) for length in reversed(seen.shape))
+    for label in np.unique(seen[seen > 0]):
+        lines = axes.contour(
+            across, down, seen == label, levels=[0.5], colors=colour, linewidths=0.7, linestyles=[dash]
+        )
         lines.set_path_effects([withStroke(linewidth=1.3, foreground=halo, alpha=0.6), Normal()])

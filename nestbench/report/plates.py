@@ -12,7 +12,7 @@ from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence
 from nestbench.report.grids import member_grids
 from nestbench.report.names import shortened, title
-from nestbench.report.overlays import overlays
+from nestbench.report.overlays import WHOLE, overlays
 from nestbench.report.prose import finished_seeds
 from nestbench.report.style import Mark, marks, save
 from nestbench.study.models import is_outside
@@ -83,7 +83,8 @@ def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
         caption = (
             f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
             f"({', '.join(map(shortened, evidence.overlays[dataset].cases))}). Light solid line: truth; darker dashed "
-            "line: prediction of the first finished seed, with its IoU in points below."
+            "line: prediction of the first finished seed, with the whole case's IoU in points below. Of an image of "
+            f"over {WHOLE} pixels a side the part around the objects is shown, or {WHOLE} pixels where they are dense."
         )
         yield _plate(overlays(evidence.overlays[dataset], found, iou), build, f"overlays-{dataset}-{encoder}", caption)
 

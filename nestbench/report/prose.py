@@ -7,7 +7,8 @@ from nestbench.report.frames import CELL
 from nestbench.report.gather import Evidence
 from nestbench.report.names import MINUS, TIMES, counted, listed, title
 from nestbench.study.models import is_outside
-from nestbench.study.schema import Search, Span, Study
+from nestbench.study.schema import Search, Study
+from nestbench.study.space import Span
 
 
 def methods(evidence: Evidence) -> list[Block]:

@@ -104,9 +104,34 @@ def test_an_even_image_becomes_zeros():
 @pytest.mark.parametrize("batch", [1, 3, 10])
 def test_evaluation_batches_keep_the_order(batch):
     data = pictures(7)
-    cases, masks = (torch.cat(parts) for parts in zip(*((c, m) for c, _, m in batches(data, batch)), strict=True))
+    cases, masks = (torch.cat(parts) for parts in zip(*((c, m) for c, _, m, _ in batches(data, batch)), strict=True))
     assert cases.tolist() == list(range(7))
     assert torch.equal(masks, data.take(data.grid(8))[1].long())
+
+
+SIDES = st.integers(1, 20)
+
+
+@given(st.lists(st.tuples(SIDES, SIDES, SIDES), min_size=1, max_size=3), st.sampled_from([2, 3]), st.integers(1, 5))
+def test_each_pixel_of_a_case_is_the_own_of_one_validation_window_and_nothing_else_is(spaces, dims, batch):
+    data = volumes(*spaces, patch=8)
+    data = data if dims == 3 else replace(data, window=(1, 8, 8), dims=2)
+    values = [torch.zeros(len(spaces), dtype=torch.long) for _ in range(2)]
+    for cases, images, masks, own in batches(data, batch):
+        assert own.shape == masks.shape == (len(images), *images.shape[2:])
+        for total, pixels in zip(values, (own, own * masks), strict=True):
+            total.index_add_(0, cases, pixels.flatten(1).sum(dim=1))
+    whole = [data.masks(case, tuple(map(slice, (0, 0, 0), space))) for case, space in enumerate(spaces)]
+    assert values[0].tolist() == [mask.numel() for mask in whole]
+    assert values[1].tolist() == [int(mask.long().sum()) for mask in whole]
+
+
+def test_looking_for_objects_reads_no_image():
+    def refuse(*_):
+        raise AssertionError("an image was read")
+
+    data = pictures(4)
+    assert replace(data, images=refuse).with_objects.all()
 
 
 @given(st.integers(8, 20), st.integers(8, 20), st.integers(1, 8))

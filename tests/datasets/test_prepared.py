@@ -1,9 +1,11 @@
+import errno
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from nestbench.datasets.prepared import Prepared, describe, prepare, reopen
 from nestbench.datasets.readers.folder import Folder
 from nestbench.datasets.splits import split_cases
 from nestbench.datasets.twins import Twins
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, RunError
 from nestbench.study.data import DatasetSpec
 
 
@@ -214,6 +216,38 @@ def test_a_cache_that_cannot_be_written_is_named(own: Path, tmp_path: Path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(RequestError, match=r"cannot write to the folder '.*file/cache'"):
         prepare(spec(own), Path(), tmp_path / "file" / "cache")
+
+
+@pytest.mark.parametrize("fitting", [0, 3, 5])
+def test_a_full_disk_is_told_in_bytes_and_leaves_nothing(own: Path, cache: Path, monkeypatch, fitting: int):
+    room = iter([SimpleNamespace(free=512)] * fitting + [SimpleNamespace(free=511)] * 2)
+    with monkeypatch.context() as patch:
+        patch.setattr("nestbench.datasets.arrays.shutil.disk_usage", lambda _: next(room))
+        with pytest.raises(RunError) as caught:
+            prepare(spec(own), Path(), cache)
+    assert str(caught.value) == (
+        f"cannot prepare data set 'folder' in the folder '{cache}': case {fitting + 1} of 6 takes 512 bytes, all of "
+        "them about 3,072; 511 bytes are free there, and $NESTBENCH_CACHE names another folder"
+    )
+    assert not folders(cache)
+    assert len(prepare(spec(own), Path(), cache).cases) == 6
+
+
+def test_a_disk_that_is_full_at_the_last_file_is_told_of_too(own: Path, cache: Path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nestbench.datasets.prepared.write_json", full)
+        with pytest.raises(RunError, match=r"'.*cache': No space left on device; [0-9,]+ bytes are free"):
+            prepare(spec(own), Path(), cache)
+    assert not folders(cache)
+
+
+def test_what_tells_the_files_of_channels_is_kept(own: Path, cache: Path, monkeypatch):
+    assert prepare(spec(own), Path(), cache).marks == ()
+    monkeypatch.setattr(Folder, "marks", ("_0000.",), raising=False)
+    assert prepare(spec(own, size=17), Path(), cache).marks == ("_0000.",)
 
 
 def test_a_description_says_what_the_results_need(own: Path, cache: Path):

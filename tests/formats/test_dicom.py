@@ -124,6 +124,45 @@ def test_a_missing_slice_is_named_by_its_neighbours(ct: Path):
         read_series(ct)
 
 
+@pytest.mark.parametrize("tag", ["ImagesInAcquisition", "NumberOfSlices"])
+@pytest.mark.parametrize("gone", [0, 4])
+@pytest.mark.parametrize("numbered", [True, False])
+def test_a_missing_first_or_last_slice_is_told_of_where_headers_say_how_many_there_are(
+    ct: Path, tag: str, gone: int, numbered: bool
+):
+    for number in range(5):
+        write_slice(
+            ct / f"{number}.dcm",
+            plane(number),
+            z=-2.0 * number,
+            InstanceNumber=number + 1 if numbered else None,
+            **{tag: 5},
+        )
+    assert read_series(ct).shape == (5, H, W)
+    (ct / f"{gone}.dcm").unlink()
+    with pytest.raises(RequestError, match=r"/ct' holds 4 slices, and by their headers there are 5: 1 of them"):
+        read_series(ct)
+
+
+@pytest.mark.parametrize(("first", "warned"), [(0, False), (1, False), (2, True), (267, True)])
+def test_numbers_that_begin_above_one_are_a_warning(
+    ct: Path, caplog: pytest.LogCaptureFixture, first: int, warned: bool
+):
+    for number in range(5):
+        write_slice(ct / f"{number}.dcm", plane(number), z=-2.0 * number, InstanceNumber=first + number)
+    assert read_series(ct).shape == (5, H, W)
+    said = f"'{ct}' begins with slice number {first}: unless it was cut on purpose, slices are missing"
+    assert caplog.messages == ([said] if warned else [])
+
+
+def test_headers_that_count_one_acquisition_of_several_refuse_nothing(ct: Path):
+    for number in range(5):
+        write_slice(
+            ct / f"{number}.dcm", plane(number), z=-2.0 * number, InstanceNumber=20 + number, ImagesInAcquisition=8
+        )
+    assert read_series(ct).shape == (5, H, W)
+
+
 def test_an_uneven_step_is_named(ct: Path):
     write_slice(ct / "0.dcm", plane(0), z=0.5)
     with pytest.raises(RequestError, match=r"2 mm apart, but the step is another one .* -2 and 0\.5 mm in '.*/ct'"):

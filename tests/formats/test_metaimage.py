@@ -63,12 +63,16 @@ def test_a_nrrd_without_a_space_is_not_placed(tmp_path: Path, steps: str, spacin
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_damaged_file_is_named(tmp_path: Path, name: str, packed: bool):
+@pytest.mark.parametrize("share", [0.6, 0.999])
+def test_a_damaged_file_is_named_and_nothing_else_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, packed: bool, share: float
+):
     rng = np.random.default_rng(0)
     path = save_itk(tmp_path / name, rng.integers(0, 2000, (8, 20, 20)).astype(np.int16), useCompression=packed)
-    cut(next(p for p in tmp_path.iterdir() if p.suffix in (".raw", ".zraw")) if name == "a.mhd" else path)
+    cut(next(p for p in tmp_path.iterdir() if p.suffix in (".raw", ".zraw")) if name == "a.mhd" else path, share)
     with pytest.raises(RequestError, match=rf"^cannot read '.*{name}': it is damaged, or no volume$"):
         read_volume(path)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("name", NAMES)

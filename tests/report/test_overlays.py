@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nestbench.report.gather import Overlay
-from nestbench.report.overlays import overlays
+from nestbench.report.overlays import WHOLE, overlays, part
 from nestbench.report.style import styled
 
 
@@ -20,3 +22,50 @@ def test_every_case_has_the_image_and_each_member_with_its_score(channels: int) 
     assert {one.get_xlabel() for one in axes[:, 1:].ravel()} == {"50.0"}
     # Two classes of truth and two of prediction; a prediction of nothing leaves the truth alone.
     assert [len(one.collections) for one in axes[0]] == [0, 4, 2]
+
+
+def blob(height: int, width: int, *boxes: tuple[int, int, int]) -> np.ndarray:
+    mask = np.zeros((height, width), np.uint8)
+    for top, left, side in boxes:
+        mask[top : top + side, left : left + side] = 1
+    return mask
+
+
+def test_a_small_image_and_one_without_objects_are_shown_whole() -> None:
+    for mask in (blob(WHOLE, WHOLE, (3, 4, 5)), blob(512, 300)):
+        assert mask[part(mask)].shape == mask.shape
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 90))
+def test_of_a_large_image_the_neighbourhood_of_its_objects_is_shown(top: int, left: int, side: int) -> None:
+    mask = blob(500, 600, (top, left, side))
+    shown = mask[part(mask)]
+    assert shown.sum() == mask.sum()
+    assert max(shown.shape) <= max(64, 1.4 * side + 2)
+
+
+def test_where_outlines_are_dense_the_square_with_most_of_them_is_shown() -> None:
+    mask = blob(512, 512, *((row, column, 3) for row in range(1, 500, 9) for column in range(1, 500, 9)))
+    mask[200:328, 100:228] = np.indices((128, 128)).sum(axis=0) % 2
+    assert part(mask) == (slice(200, 328), slice(100, 228))
+
+
+def test_a_long_object_in_a_flat_image_is_shown_by_all_rows() -> None:
+    mask = np.zeros((40, 400), np.uint8)
+    mask[10:12, 50:350] = 1
+    assert mask[part(mask)].shape == (40, 391)
+
+
+def test_image_and_outlines_are_cut_alike_and_no_outline_runs_along_the_cut() -> None:
+    mask = blob(512, 512, (300, 200, 40))
+    found = blob(512, 512, (300, 200, 40), (311, 150, 45))
+    shown = Overlay(("a",), (0,), (np.full((512, 512, 1), 90, np.uint8),), (mask,))
+    with styled():
+        figure = overlays(shown, {"U-Net": [found]}, {("U-Net", "a"): 1.0})
+    image, compared = figure.axes
+    assert image.images[0].get_array().shape == (64, 64)
+    assert compared.get_xlim() == image.get_xlim() == (-0.5, 63.5)
+    truth, predicted = (np.concatenate([path.vertices for path in lines.get_paths()]) for lines in compared.collections)
+    assert (truth.min(), truth.max()) == (11.5, 51.5)
+    # The second object goes on beyond the left of the cut, and below it.
+    assert set(predicted[predicted[:, 0] < 6, 1]) == {22.5}

@@ -98,6 +98,11 @@ class BrainTumor:
         """The modalities."""
         return len(self._modalities)
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What the names of the modalities' files hold."""
+        return tuple(PATTERNS[modality].strip("*") for modality in self._modalities)
+
     def cases(self) -> tuple[Case, ...]:
         """Every folder of a patient as GRADE-PATIENT, by name; the subject is without the visit of BRATS 2015.
 

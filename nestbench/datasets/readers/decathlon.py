@@ -86,6 +86,12 @@ class Decathlon:
         """Those that dataset.json names."""
         return len(self._description.channels)
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Those of nnU-Net, where images are named by it; a file in colour is three channels."""
+        whole = any(volumes.stem(paths[0]) == name for name, paths in self._images.items())
+        return () if whole else tuple(f"_{number:04d}." for number in range(max(map(len, self._images.values()))))
+
     @cached_property
     def dims(self) -> int:
         """2 where the first image is a picture, else 3; a NIfTI of one slice is a volume."""

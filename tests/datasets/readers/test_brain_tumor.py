@@ -54,6 +54,7 @@ def test_each_modality_is_found_by_its_pattern_and_t1_is_not_t1c(brats: Path):
     assert [image[0, 0, 0, channel] for channel in range(4)] == [0, 1000, 2000, 3000]
     assert image.dtype == np.int16
     some = BrainTumor(brats, modalities=["t1c", "flair"])
+    assert (every.marks, some.marks) == (("MR_Flair", "MR_T1.", "MR_T1c", "MR_T2"), ("MR_T1c", "MR_Flair"))
     assert [some.read(some.cases()[0]).image[0, 0, 0, channel] for channel in range(2)] == [2000, 0]
 
 

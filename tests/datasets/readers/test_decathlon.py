@@ -71,6 +71,7 @@ def test_a_task_has_a_file_a_case_and_each_case_is_a_subject(task: Path):
     data = Decathlon(task.parent)
     assert data.cases() == tuple(Case(name, name) for name in NAMES)
     assert (data.classes, data.channels, data.dims) == (("background", "anterior", "posterior"), 1, 3)
+    assert data.marks == ()
     for case, kind in zip(data.cases(), (np.int16, np.float32, np.uint8), strict=True):
         sample = data.read(case)
         assert (sample.image[..., 0] == ramp()).all()
@@ -95,6 +96,7 @@ def test_channels_of_several_files_are_stacked_in_their_order(raw: Path):
     data = Decathlon(raw)
     assert [case.id for case in data.cases()] == ["x_0001", "y"]
     assert data.classes == ("background", "a", "b")
+    assert data.marks == ("_0000.", "_0001.")
     for case in data.cases():
         sample = data.read(case)
         assert (sample.image == np.stack([ramp(), ramp() + 1000], axis=-1)).all()
@@ -104,6 +106,7 @@ def test_channels_of_several_files_are_stacked_in_their_order(raw: Path):
 def test_a_picture_in_colour_is_three_channels(flat: Path):
     data = Decathlon(flat)
     assert (data.dims, data.channels) == (2, 3)
+    assert data.marks == ("_0000.",)
     sample = data.read(data.cases()[0])
     assert (sample.image == ramp((6, 8, 3), np.uint8)).all()
     assert (sample.mask == ramp((6, 8)) % 2).all()
