@@ -15,8 +15,7 @@ from nestbench.errors import RequestError, reason, unknown
 from nestbench.machine import Plan, choose_plan
 from nestbench.model import AnyNetwork, Spec
 from nestbench.model.export import trace
-
-ENGINES = ("torch", "openvino")
+from nestbench.study.schema import ENGINES
 
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 """A plan's precision in OpenVINO's words."""
@@ -42,10 +41,9 @@ def plan_for(kind: str, device: str, cache: Path | None = None) -> Plan:
         raise unknown("engine", kind, ENGINES)
     if kind == "openvino" and importlib.util.find_spec("openvino") is None:
         raise RequestError("engine 'openvino' is not installed: pip install 'nestbench[openvino]'")
-    plan = choose_plan("cpu" if (kind, device) == ("openvino", "auto") else device, cache=cache)
-    if kind == "openvino" and plan.device != "cpu":
-        raise RequestError(f"engine 'openvino' computes on the CPU, and the device is '{device}' (allowed: auto, cpu)")
-    return plan
+    if (kind, device) == ("openvino", "cuda"):
+        raise RequestError("engine 'openvino' computes on the CPU, and the device is 'cuda' (allowed: auto, cpu)")
+    return choose_plan("cpu" if (kind, device) == ("openvino", "auto") else device, cache=cache)
 
 
 def make_engine(model: AnyNetwork, plan: Plan, kind: str = "torch") -> Engine:

@@ -1,7 +1,7 @@
 """A network and cases to scores: of each depth, and of the ensemble of all."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,16 +24,20 @@ AT_ONCE = 32 * 96 * 96
 """Pixels, or voxels, that go through a network together, if that is a whole window."""
 
 
+Answer = Callable[[Tensor], dict[str, Tensor]]
+"""From standardised images (N, C, *space) to probabilities (N, K, *space) by output."""
+
+
 @dataclass(frozen=True, eq=False)
 class Planes:
     """Neighbouring planes of a case, all of whose windows were seen."""
 
     case: int
     """Position on its side."""
+    start: int
+    """The first of them."""
     probability: dict[str, Tensor]
     """(K, d, H, W) by output."""
-    mask: Tensor
-    """(d, H, W), index of the true class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,21 +87,26 @@ def judge(
         tallies: dict[str, Counts] = {}
         found = []
         for part in planes:
+            truth = _truth(data, part)[None]
             for name, probability in part.probability.items():
-                counts = count(probability[None], part.mask[None])
+                counts = count(probability[None], truth)
                 tallies[name] = Counts(*map(torch.add, tallies[name], counts)) if name in tallies else counts
             found.append(decide(part.probability[model.spec.primary][None])[0].to(torch.uint8).cpu().numpy())
         case = cases[position]
         yield Judged(_table(tallies, case, classes[1:], split), np.concatenate(found))
 
 
-@torch.no_grad()
-def predict(model: AnyNetwork, data: Feed, plan: Plan, overlap: float = OVERLAP) -> Iterator[Planes]:
-    """Every case's planes, from the first to the last. The network is left in evaluation mode.
-
-    No more of a case is held than the planes that one window covers.
-    """
+def predict(model: AnyNetwork, data: Feed, plan: Plan) -> Iterator[Planes]:
+    """Every case's planes, under the plan, by all outputs. The network is left in evaluation mode."""
     model.eval()
+    return blended(lambda images: outputs(forward(model, images, plan)), data)
+
+
+def blended(answer: Answer, data: Feed, overlap: float = OVERLAP) -> Iterator[Planes]:
+    """Every case's planes, from the first to the last, out of overlapping windows, several of which are seen at once.
+
+    No more of a case is held than the planes that one window covers, where the answer's probabilities are.
+    """
     tasks = (
         (case, place, weights)
         for case, space in enumerate(data.spaces)
@@ -106,7 +115,7 @@ def predict(model: AnyNetwork, data: Feed, plan: Plan, overlap: float = OVERLAP)
     slab: _Slab | None = None
     seen = ((part, _images(data, part)) for part in _batched(tasks, at_once(data.window)))
     for part, images in ahead(seen) if data.streamed else seen:
-        found = outputs(forward(model, images, plan))
+        found = answer(images)
         for index, (case, place, weights) in enumerate(part):
             if slab is None or slab.case != case:
                 yield from () if slab is None else slab.emit()
@@ -141,14 +150,20 @@ class _Slab:
         done = stop - self._start
         if done <= 0 or not self._held:
             return
-        planes = slice(self._start, stop)
-        _, mask = self._data.read(self.case, (planes, slice(0, height), slice(0, width)))
         whole = {name: values[:, :done, :height, :width] for name, values in self._held.items()}
         if before is not None:
             rest = {name: (values[:, done:], torch.zeros_like(values[:, :done])) for name, values in self._held.items()}
             self._held = {name: torch.cat(parts, dim=1) for name, parts in rest.items()}
+        yield Planes(self.case, self._start, whole)
         self._start = stop
-        yield Planes(self.case, whole, mask.to(self._data.moments.device).long())
+
+
+def _truth(data: Feed, part: Planes) -> Tensor:
+    """Index of the true class in planes (d, H, W), on the device."""
+    _, height, width = data.spaces[part.case]
+    depth = next(iter(part.probability.values())).shape[1]
+    mask = data.masks(part.case, (slice(part.start, part.start + depth), slice(0, height), slice(0, width)))
+    return mask.to(data.moments.device).long()
 
 
 def _images(data: Feed, part: list[tuple[int, Place, Tensor]]) -> Tensor:

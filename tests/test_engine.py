@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from nestbench import engine
-from nestbench.engine import ENGINES, as_it_is, make_engine, plan_for
+from nestbench.engine import as_it_is, make_engine, plan_for
 from nestbench.errors import RequestError
 from nestbench.machine import Plan
 from nestbench.model import build
+from nestbench.study.schema import ENGINES
 
 ROUNDING = 2.0**-7
 """bfloat16 keeps 8 bits of a number, and rounds every layer's."""

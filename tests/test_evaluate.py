@@ -92,7 +92,7 @@ SPACES = {2: [(16, 16), (30, 17), (16, 41)], 3: [(16, 16, 16), (37, 20, 18), (5,
 
 
 @pytest.mark.parametrize(("dims", "volumes"), [(2, False), (2, True), (3, True)])
-def test_every_plane_comes_once_in_its_order_with_its_mask(dims, volumes):
+def test_every_plane_comes_once_in_its_order(dims, volumes):
     spaces = SPACES[3 if volumes else 2]
     data = drawn(spaces, patch=16)
     if volumes and dims == 2:
@@ -101,8 +101,8 @@ def test_every_plane_comes_once_in_its_order_with_its_mask(dims, volumes):
     for case, parts in itertools.groupby(predict(model, data, PLAN), key=lambda part: part.case):
         planes = list(parts)
         space = spaces[case] if volumes else (1, *spaces[case])
-        truth = data.read(case, tuple(slice(0, side) for side in space))[1]
-        assert torch.equal(torch.cat([part.mask for part in planes]), truth.long())
+        depths = [part.probability["L1"].shape[1] for part in planes]
+        assert [part.start for part in planes] == list(itertools.accumulate([0, *depths[:-1]]))
         for name in ("L1", "L2", "ensemble"):
             whole = torch.cat([part.probability[name] for part in planes], dim=1)
             assert whole.shape == (2, *space)
@@ -130,16 +130,38 @@ def test_where_a_network_acts_pixel_by_pixel_windows_change_nothing(dims):
     for position, parts in itertools.groupby(predict(Pixelwise(), data, PLAN), key=lambda part: part.case):
         found = torch.cat([part.probability["L1"] for part in parts], dim=1)
         space = spaces[position] if dims == 3 else (1, *spaces[position])
-        image, _ = data.read(position, tuple(slice(0, side) for side in space))
+        image = data.images(position, tuple(slice(0, side) for side in space))
         mean, deviation = data.moments[position]
         expected = probabilities((3 * (image - mean) / deviation - 1)[None])[0]
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("dims", "volumes"), [(2, False), (2, True), (3, True)])
+def test_planes_are_held_against_their_own_of_the_truth(dims, volumes):
+    """A network that answers the truth errs nowhere, so that no plane meets another's."""
+    generator = torch.Generator().manual_seed(0)
+    masks = [torch.randint(0, 2, space, generator=generator).to(torch.uint8) for space in SPACES[3 if volumes else 2]]
+    data = feed_of([255 * mask[None] for mask in masks], masks, patch=16)
+    data = feed_of_slices(data) if volumes and dims == 2 else data
+    judged = list(judge(Pixelwise(), data, CASES, CELLS, PLAN, "test"))
+    assert [one.counts[["tp", "fp", "fn"]].to_numpy().tolist() for one in judged] == [
+        [[int(mask.sum()), 0, 0]] for mask in masks
+    ]
 
 
 def test_a_window_too_large_for_a_batch_goes_alone():
     assert at_once((1, 96, 96)) == 32
     assert at_once((128, 128, 128)) == 1
     assert at_once((1, 1, 1)) == AT_ONCE
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_validation_iou_is_that_of_whole_cases_however_windows_overlap_or_reach_beyond_them(dims):
+    data = drawn([(5, 30, 17), (16, 16, 16), (37, 9, 41)], patch=16)
+    data = data if dims == 3 else feed_of_slices(data)
+    scores = case_scores(pd.concat([one.counts for one in judge(Pixelwise(), data, CASES[:3], CELLS, PLAN, "test")]))
+    assert scores["iou"].nunique() == 3
+    assert validate(Pixelwise(), data, bce_dice, PLAN)[1] == pytest.approx(scores["iou"].mean(), rel=1e-12)
 
 
 class Ramp(Pixelwise):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nestbench.cli.answers import AsJson, say_json
-from nestbench.cli.study import Device
+from nestbench.cli.study_file import Device, checked_device
 from nestbench.cli.weights import opened
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, unknown
 
 if TYPE_CHECKING:
     from nestbench.model import AnyNetwork
@@ -32,7 +32,21 @@ Window = Annotated[
         "--window", metavar="PX", help="Longer sides go in windows.", show_default="as trained, or 1024, in 3D 128"
     ),
 ]
-Kind = Annotated[str, typer.Option("--engine", metavar="torch|openvino", help="torch, or openvino on the CPU.")]
+
+
+def _known(engine: str) -> str:
+    """Answer a wrong name before the heavy rooms are imported."""
+    from nestbench.study.schema import ENGINES
+
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    return engine
+
+
+Kind = Annotated[
+    str,
+    typer.Option("--engine", metavar="torch|openvino", callback=_known, help="torch, or openvino on the CPU."),
+]
 
 
 def predict(
@@ -54,9 +68,14 @@ def predict(
     index of each pixel's class, in the format of its image and where that lies;
     but a DICOM series NAME gets NAME.nii.gz, .mhd .mha, JPEG and BMP PNG.
 
+    Where training had a file for each channel, as nnU-Net's NAME_0000.nii.gz and
+    NAME_0001.nii.gz or BraTS's Flair and T1c in a patient's folder, they are put
+    together: name the files, the folder of all, or folders of patients.
+
     An image that is damaged, or does not fit, does not stop the others.
     """
     asked = _asked(size)
+    checked_device(device)
     from nestbench.datasets.open import cache_root
     from nestbench.engine import make_engine, plan_for
     from nestbench.predict.batch import predict_files
@@ -64,8 +83,9 @@ def predict(
     from nestbench.predict.tasks import check_tasks, find_images, plan_tasks
     from nestbench.results.atomic import writable
 
-    plan, tasks = plan_for(engine, device, cache_root()), plan_tasks(find_images(images), out, probabilities)
+    plan = plan_for(engine, device, cache_root())
     model, about = _opened(weights, depth, asked)
+    tasks = plan_tasks(find_images(images, about.marks), out, probabilities)
     check_options(model.spec, about.size, window, overlap, about.patch)
     check_tasks(tasks, model.spec)
     writable(out)
@@ -113,6 +133,7 @@ def _facts(about: "Use", window: int | None, dims: int) -> dict[str, Any]:
         "values": about.window,
         "percentiles": None if about.window else about.percentiles,
         "classes": list(about.classes),
+        "marks": list(about.marks),
     }
 
 
@@ -149,11 +170,13 @@ def _follow(events: "Iterable[Done]", total: int, quiet: bool) -> "list[Done]":
 
 
 def _as_data(one: "Done") -> dict[str, Any]:
+    image: dict[str, Any] = {"image": str(one.task.source)}
+    if one.task.others:
+        image["others"] = [str(path) for path in one.task.others]
     if one.reason:
-        return {"image": str(one.task.source), "error": one.reason}
+        return image | {"error": one.reason}
     probabilities = one.task.probabilities
-    return {
-        "image": str(one.task.source),
+    return image | {
         "mask": str(one.task.mask),
         "probabilities": None if probabilities is None else str(probabilities),
         "pixels": list(one.pixels),

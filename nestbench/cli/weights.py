@@ -24,7 +24,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Cut a network to what one of its heads needs; it then answers as that head did."""
-    _refuse_overwriting(weights, out)
+    refuse_overwriting(weights, out)
     from nestbench.model import prune as pruned
     from nestbench.model import save
 
@@ -54,7 +54,7 @@ def export(
     """
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    _refuse_overwriting(weights, out)
+    refuse_overwriting(weights, out)
     from nestbench.model import prune as pruned
     from nestbench.model.export import least_side, require_onnx, write_onnx, write_torch
 
@@ -87,7 +87,8 @@ def opened(weights: Path) -> tuple["AnyNetwork", "Use"]:
     return load(weights), read_use(weights)
 
 
-def _refuse_overwriting(weights: Path, out: Path) -> None:
+def refuse_overwriting(weights: Path, out: Path) -> None:
+    """Raise RequestError where ``out`` is a folder, or the file that is read."""
     if out.is_dir():
         raise RequestError(f"--out '{out}' is a folder: name a file in it")
     if out.exists() and weights.exists() and out.samefile(weights):

@@ -44,6 +44,8 @@ class Use:
     """Percentiles of each image that became 0 and 255, where its values were no brightness."""
     spacing: Spacing | None = None
     """Millimetres between neighbours that training resampled to; None where images kept theirs."""
+    marks: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Where each channel of an image has a file of its own: what its name holds (``Prepared.marks``)."""
 
 
 UNSAID = Use()
@@ -55,6 +57,18 @@ def save(model: AnyNetwork, path: Path | str, about: Use = UNSAID) -> None:
     tensors = {name: t.detach().contiguous().cpu() for name, t in model.state_dict().items()}
     with replacing(Path(path)) as beside:
         save_file(tensors, beside, metadata=describe(model.spec, about))
+        _sort_metadata(beside)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Bring the metadata into order: safetensors writes it in one drawn at random, and like weights are like files."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def load(path: Path | str) -> AnyNetwork:
@@ -95,6 +109,8 @@ def describe(spec: Spec, about: Use) -> dict[str, str]:
 
 @contextmanager
 def _opened(path: Path | str) -> Iterator[Any]:
+    if Path(path).exists() and not Path(path).is_file():
+        raise RequestError(f"cannot read weights from '{path}': it is a folder, or something else that is no file")
     try:
         with safe_open(str(path), framework="pt") as file:
             yield file

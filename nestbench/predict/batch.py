@@ -46,9 +46,9 @@ def predict_files(
 
 
 def _predict(engine: Engine, task: Task, about: Use, window: int | None, overlap: float) -> tuple[int, ...]:
-    if reason := misfit(task.source, engine.spec):
+    if reason := misfit(task, engine.spec):
         raise RequestError(reason)
-    taken = take(task.source, engine.spec.in_channels, about)
+    taken = take(task.source, engine.spec.in_channels, about, task.others)
     space = space_of(taken, task.source, about, engine.spec.dims)
     probability = predict_probabilities(
         engine, taken.pixels, space, window, overlap, windowed=about.window is not None, patch=about.patch

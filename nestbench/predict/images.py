@@ -6,6 +6,7 @@ do; its mask is turned back. A folder of a DICOM series is one volume.
 
 import gzip
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from nestbench.datasets.intensity import to_bytes
 from nestbench.datasets.resize import Space, resampled
 from nestbench.errors import RequestError
 from nestbench.formats import metaimage, nifti, pictures, stacks, volumes
-from nestbench.formats.geometry import ORIENTATION, Volume, canonical
+from nestbench.formats.geometry import ORIENTATION, Volume, canonical, stacked
 from nestbench.formats.pictures import Pixels
 from nestbench.model.files import UNSAID, Use
 from nestbench.results.atomic import replacing
@@ -49,20 +50,32 @@ def suffix(path: Path) -> str:
     return found if found in SUFFIXES else ""
 
 
-def take(path: Path, channels: int, about: Use = UNSAID) -> Taken:
+def take(path: Path, channels: int, about: Use = UNSAID, others: Sequence[Path] = ()) -> Taken:
     """Read a picture or a volume and bring it to 8 bits as training did: by the window or the percentiles it had.
 
-    Grey becomes equal channels where several are asked for. Raises RequestError that names the file.
+    ``others`` are the files of its further channels. Grey becomes equal channels where several are asked for. Raises
+    RequestError that names the file, or two that do not lie on one another.
     """
-    volume = None if _is_picture(path) else volumes.read_volume(path)
+    volume = None if _is_picture(path) else stacked([volumes.read_volume(one) for one in (path, *others)])
     if volume is None:
-        values = pictures.read_image(path, channels)
+        values = _picture(path, channels, others)
     else:
         turned = canonical(volume).values
         values = turned if turned.ndim == 4 else turned[..., None]
     pixels = to_bytes(values, about.window, about.percentiles, f"'{path}'")
     grid = None if volume is None else replace(volume, values=np.broadcast_to(np.uint8(0), volume.shape))
     return Taken(np.repeat(pixels, channels, axis=-1) if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels), grid)
+
+
+def _picture(path: Path, channels: int, others: Sequence[Path]) -> Pixels:
+    """(H, W, C) of a picture, or of pictures of one size that are its channels."""
+    if not others:
+        return pictures.read_image(path, channels)
+    planes = [pictures.read_image(one, 1 if pictures.is_grey(one) else 3) for one in (path, *others)]
+    for one, plane in zip(others, planes[1:], strict=True):
+        if plane.shape[:2] != planes[0].shape[:2]:
+            raise RequestError(f"'{one}' is {pictures.size_of(plane)}, '{path}' {pictures.size_of(planes[0])}")
+    return np.concatenate(planes, axis=-1)
 
 
 def space_of(taken: Taken, path: Path, about: Use, dims: int) -> Space:

@@ -1,6 +1,6 @@
 """An image to its mask by a network: resized as in training, standardised, in windows where it is large."""
 
-import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -8,23 +8,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from nestbench.datasets.feed import standardise
+from nestbench.datasets.feed import Feed
 from nestbench.datasets.intensity import moments
 from nestbench.datasets.resize import Space, resized_image
+from nestbench.datasets.source import held
 from nestbench.engine import Engine, as_it_is
 from nestbench.errors import RequestError
-from nestbench.evaluate import output
+from nestbench.evaluate import blended, output
 from nestbench.formats.pictures import MOST_PIXELS, Pixels
 from nestbench.metrics import decide
 from nestbench.model import AnyNetwork, Spec
 from nestbench.study.data import MAX_SIZE
-from nestbench.windows import MOST_OVERLAP, OVERLAP, windows
+from nestbench.windows import MOST_OVERLAP, OVERLAP
 
 WINDOW = {2: 1024, 3: 128}
 """Sides of a window, in pixels by the network's dimensions: longer sides are taken in parts."""
-
-_AT_ONCE = 2**20
-"""Pixels of slices that go through the network together."""
 
 
 def predict_mask(
@@ -60,10 +58,10 @@ def predict_probabilities(
     ``pixels`` are uint8 (H, W, C), or (D, H, W, C) for a volume, which a 2D network takes slice by slice. ``size`` is
     the side that training resized images to, or the pixels along each axis; None takes the pixels as they are. Sides
     longer than ``window`` are taken in windows that share ``overlap`` of their length. ``patch`` is the side of the
-    windows that training saw: shorter sides are padded to it, and it is the window where none is given. ``windowed``:
-    the pixels were made of a window of units, as in training, and are standardised by the window's mean and deviation,
-    not by their own. A network runs on the device and in the type of its weights, and is left in evaluation mode; an
-    engine runs by its plan.
+    windows that training saw: shorter sides are padded to it, or to a window that is smaller, and it is the window
+    where none is given. ``windowed``: the pixels were made of a window of units, as in training, and are standardised
+    by the window's mean and deviation, not by their own. A network runs on the device and in the type of its weights,
+    and is left in evaluation mode; an engine runs by its plan.
 
     Raises RequestError for an image of the wrong dimensions or channels, and a window that the network cannot take.
     """
@@ -73,18 +71,10 @@ def predict_probabilities(
     _check_image(spec, pixels)
     space = _space(pixels.shape[:-1], size, spec.dims)
     taken = pixels if space == pixels.shape[:-1] else resized_image(pixels, space)
-    shift = torch.tensor([moments(taken, windowed=windowed)])
-    images = taken[None] if taken.ndim == spec.dims + 1 else taken
-    least = max(2**spec.depth, patch or 0)
-    step = max(1, _AT_ONCE // math.prod(max(least, side) for side in images.shape[1:-1]))
-    predicted = (
-        _probabilities(
-            engine, images[start : start + step], shift, least, window or patch or WINDOW[spec.dims], overlap
-        )
-        for start in range(0, len(images), step)
-    )
-    every = torch.cat([_restored(part, pixels.shape[-spec.dims - 1 : -1]) for part in predicted])
-    found: NDArray[np.float32] = (every[0] if images is not taken else _slices(every, len(pixels))).numpy()
+    whole = taken[None] if taken.ndim == 3 else taken
+    standard = torch.tensor([moments(taken, windowed=windowed)], device=engine.device)
+    data = _alone(whole, standard, _window(spec, whole.shape[:-1], window, patch), spec.dims)
+    found: NDArray[np.float32] = _joined(_probabilities(engine, data, overlap), pixels.shape[:-1], spec.dims).numpy()
     return found
 
 
@@ -130,34 +120,37 @@ def _space(space: Space, size: int | Space | None, dims: int) -> Space:
     return (*space[:-dims], *(size,) * dims) if isinstance(size, int) else size
 
 
-def _probabilities(engine: Engine, images: Pixels, shift: Tensor, least: int, window: int, overlap: float) -> Tensor:
-    """Probabilities (N, K, *space) on the CPU for images (N, *space, C), standardised by one mean and deviation."""
-    values = torch.from_numpy(np.array(np.moveaxis(images, -1, 1), order="C")).to(engine.device)
-    values = standardise(values, shift.to(engine.device).expand(len(values), -1))
-    found = _blended(engine, _padded(values, least), window, overlap)
-    return found[(slice(None), slice(None), *map(slice, images.shape[1:-1]))]
+def _window(spec: Spec, space: Space, window: int | None, patch: int | None) -> Space:
+    """Sides (d, h, w) of what the network sees at once of an image of sides (D, H, W): all of it that it can."""
+    least, longest = max(2**spec.depth, patch or 0), window or patch or WINDOW[spec.dims]
+    sides = tuple(min(max(side, least), longest) for side in space)
+    return sides if spec.dims == 3 else (1, *sides[1:])
 
 
-def _blended(engine: Engine, images: Tensor, window: int, overlap: float) -> Tensor:
-    """Probabilities (N, K, *space) on the CPU: those of all windows, each with its weights."""
-    total = None
-    space = tuple(images.shape[2:])
-    for axes, weights in windows(space, (window,) * len(space), overlap):
-        place = (slice(None), slice(None), *axes)
-        primary = output(engine.logits(images[place]), engine.spec.outputs[-1]).cpu()
-        if total is None:
-            total = primary.new_zeros(*primary.shape[:2], *images.shape[2:])
-        total[place] += primary * weights
-    assert total is not None, "there is at least one window"
-    return total
+def _alone(image: Pixels, standard: Tensor, window: Space, dims: int) -> Feed:
+    """An image (D, H, W, C) as a side of one case, whose mask nobody knows, with its mean and deviation (1, 2)."""
+    space = image.shape[:-1]
+    unknown = torch.zeros((), dtype=torch.uint8).expand(space)
+    pixels = torch.from_numpy(np.array(np.moveaxis(image, -1, 0), order="C"))
+    return Feed(held([pixels]), held([unknown]), [space], standard, window, dims, step=max(window))
 
 
-def _padded(images: Tensor, least: int) -> Tensor:
-    """Images (N, C, *space) with their far edges repeated until no side is below ``least``."""
-    missing = [max(0, least - side) for side in images.shape[2:]]
-    if not any(missing):
-        return images
-    return functional.pad(images, [n for side in reversed(missing) for n in (0, side)], mode="replicate")
+def _probabilities(engine: Engine, data: Feed, overlap: float) -> Iterator[Tensor]:
+    """Probabilities (K, d, H, W), on the CPU, of an image's planes from the first to the last."""
+    name = engine.spec.outputs[-1]
+    for planes in blended(lambda images: {name: output(engine.logits(images), name).cpu()}, data, overlap):
+        yield planes.probability[name]
+
+
+def _joined(parts: Iterator[Tensor], space: Space, dims: int) -> Tensor:
+    """Planes (K, d, *any), one after the other, as the image of sides ``space`` that they are of: (K, *space)."""
+    if dims == 3:
+        return _restored(torch.cat(list(parts), dim=1)[None], space)[0]
+    # Slice by slice: what they were resized to may be far less than what they become.
+    planes = torch.cat([_restored(part.movedim(1, 0), space[-2:]) for part in parts]).movedim(0, 1)
+    if len(space) == 2:
+        return planes[:, 0]
+    return planes if planes.shape[1] == space[0] else _restored(planes[None], space)[0]
 
 
 def _restored(values: Tensor, space: Space) -> Tensor:
@@ -169,12 +162,6 @@ def _restored(values: Tensor, space: Space) -> Tensor:
     count, classes, deep = values.shape[:3]
     planes = _interpolated(values.flatten(1, 2), space[1:]).reshape(count, classes, deep, -1)
     return _interpolated(planes, (space[0], planes.shape[3])).reshape(count, classes, *space)
-
-
-def _slices(values: Tensor, depth: int) -> Tensor:
-    """Slices (D, K, H, W) as one volume (K, depth, H, W)."""
-    volume = values.movedim(0, 1)
-    return volume if volume.shape[1] == depth else _restored(volume[None], (depth, *volume.shape[2:]))[0]
 
 
 def _interpolated(values: Tensor, space: Space) -> Tensor:

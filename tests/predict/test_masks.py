@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import center_of_mass
 from torch import nn
 
+from nestbench import evaluate
 from nestbench.datasets.contract import Case
 from nestbench.datasets.feed import standardise
 from nestbench.datasets.intensity import moments
@@ -15,7 +16,7 @@ from nestbench.errors import RequestError
 from nestbench.evaluate import judge, outputs
 from nestbench.machine import Plan
 from nestbench.model import build, prune
-from nestbench.predict import decided, masks, predict_mask, predict_probabilities
+from nestbench.predict import decided, predict_mask, predict_probabilities
 
 PLAN = Plan("cpu", "float32", "contiguous", 1)
 
@@ -125,7 +126,7 @@ def test_padding_moves_no_pixel():
 
 
 def test_a_2d_network_takes_a_volume_slice_by_slice(monkeypatch):
-    monkeypatch.setattr(masks, "_AT_ONCE", 16 * 20 * 24)
+    monkeypatch.setattr(evaluate, "AT_ONCE", 16 * 20 * 24)
     model, volume = network(), pixels(19, 20, 24, 1)
     found = predict_mask(model, volume)
     assert found.shape == (19, 20, 24)
@@ -133,6 +134,24 @@ def test_a_2d_network_takes_a_volume_slice_by_slice(monkeypatch):
         with torch.no_grad():
             alone = outputs(model(standardised(volume[index], like=volume)))["ensemble"]
         np.testing.assert_array_equal(found[index], decided(alone[0].numpy()))
+
+
+@settings(max_examples=20)
+@given(st.sampled_from([(2, (21, 30)), (2, (5, 12, 17)), (3, (9, 14, 11))]), st.integers(1, 20), st.floats(0, 0.9))
+def test_how_many_windows_are_seen_at_once_does_not_change_the_answer(kind, at_once, overlap):
+    dims, space = kind
+    model, image, sizes = network(dims=dims, classes=3), pixels(*space, 1), []
+    model.register_forward_pre_hook(lambda _, taken: sizes.append(len(taken[0])))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "AT_ONCE", 1)
+        alone = predict_probabilities(model, image, window=8, overlap=overlap)
+        windows = len(sizes)
+        patch.setattr(evaluate, "AT_ONCE", at_once * 8**dims)
+        together = predict_probabilities(model, image, window=8, overlap=overlap)
+    assert sizes[:windows] == [1] * windows
+    assert sum(sizes[windows:]) == windows
+    assert set(sizes[windows:-1]) <= {at_once}
+    np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
 def test_a_3d_network_takes_a_volume_whole():

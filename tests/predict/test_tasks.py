@@ -8,7 +8,7 @@ from tiny_volumes import ramp, save_itk
 
 from nestbench.errors import RequestError
 from nestbench.model.build import specify
-from nestbench.predict.tasks import check_tasks, find_images, misfit, plan_tasks
+from nestbench.predict.tasks import Task, check_tasks, find_images, misfit, plan_tasks
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_network_that_takes_none_of_the_images_is_refused(name, options, words
     spec = specify("unet", "plain:1", 1, **options)
     with pytest.raises(RequestError, match=words):
         check_tasks(plan_tasks([folder / name], tmp_path), spec)
-    assert words in misfit(folder / name, spec)
+    assert words in misfit(Task(folder / name, tmp_path), spec)
 
 
 def test_several_images_that_do_not_fit_are_refused_in_one_sentence(folder, tmp_path):
@@ -142,8 +142,8 @@ def test_an_image_that_does_not_fit_is_left_for_its_turn_where_another_does(fitt
     spec = specify("unet", "plain:1", 1, in_channels=2 if fitting == "more/two.nii" else 1)
     strange = folder / "more" / "colour.jpg"
     check_tasks(plan_tasks([strange, folder / fitting], tmp_path), spec)
-    assert misfit(strange, spec)
-    assert not misfit(folder / fitting, spec)
+    assert misfit(Task(strange, tmp_path), spec)
+    assert not misfit(Task(folder / fitting, tmp_path), spec)
 
 
 @pytest.mark.parametrize(
