@@ -8,7 +8,7 @@ import typer
 
 from nestbench.cli.answers import AsJson, say_json
 from nestbench.cli.predict import Kind
-from nestbench.cli.study import Device
+from nestbench.cli.study_file import Device, checked_device
 from nestbench.errors import RequestError
 
 if TYPE_CHECKING:
@@ -20,7 +20,15 @@ DEPTH = 4
 SIDES = {2: 96, 3: 32}
 """Pixels a side where neither the request nor a file says how many, by dimensions."""
 
+MOST_CHANNELS, MOST_CLASSES = 2**15 - 1, 2**8
+"""What the files hold that the network is timed on: a NIfTI along an axis, a mask in a pixel."""
+MOST_ROUNDS = 10_000
+"""Far more than the rarest percentile needs; the intervals draw that many rounds two thousand times."""
+OPEN = "10 to 200, in about 20 s"
+
 Network = Annotated[str, typer.Argument(metavar="WEIGHTS|MEMBER", help="A file of weights, or a name: unet++ds.")]
+Channels = Annotated[int | None, typer.Option(max=MOST_CHANNELS, help="Of a member's images.", show_default="1")]
+Classes = Annotated[int | None, typer.Option(max=MOST_CLASSES, help="Of a member's logits.", show_default="1")]
 Depths = Annotated[
     str | None,
     typer.Option("--depths", metavar="D,..", help="E.g. 1,4 or 2,all.", show_default="every head, and all at once"),
@@ -29,16 +37,17 @@ Size = Annotated[
     int | None, typer.Option("--size", min=1, help="Pixels a side.", show_default="as trained, or 96, in 3D 32")
 ]
 Rounds = Annotated[
-    int | None, typer.Option("--rounds", min=1, help="Passes of each network.", show_default="10 to 200, in about 20 s")
+    int | None, typer.Option("--rounds", min=1, max=MOST_ROUNDS, help="Passes of each network.", show_default=OPEN)
 ]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON into this file too.")]
 
 
 def speed(
     network: Network,
     encoder: Annotated[str | None, typer.Option(help="Of a member.", show_default="plain")] = None,
     block: Annotated[str | None, typer.Option(help="Of a member: modern or paper.", show_default="modern")] = None,
-    in_channels: Annotated[int | None, typer.Option(help="Of a member's images.", show_default="1")] = None,
-    classes: Annotated[int | None, typer.Option(help="Of a member's logits.", show_default="1")] = None,
+    in_channels: Channels = None,
+    classes: Classes = None,
     dims: Annotated[int | None, typer.Option(help="Of a member: 2 or 3.", show_default="2")] = None,
     size: Size = None,
     batch: Annotated[int, typer.Option(min=1, help="Images that go through the network at once.")] = 1,
@@ -46,9 +55,7 @@ def speed(
     engine: Kind = "torch",
     device: Device = "auto",
     rounds: Rounds = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON into this file too.")
-    ] = None,
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Time a network at each depth that it can be cut to: alone, and from an image's file to its mask's.
@@ -57,19 +64,20 @@ def speed(
     """
     own = {"encoder": encoder, "block": block, "in_channels": in_channels, "classes": classes, "dims": dims}
     asked = {name: value for name, value in own.items() if value is not None}
-    _check(network, asked, out)
+    checked_device(device)
+    _check(network, asked, size, out)
     from nestbench.cli import paces
     from nestbench.datasets.open import cache_root
     from nestbench.engine import plan_for
     from nestbench.results.atomic import writable, write_json
     from nestbench.speed.survey import Setting, survey
 
-    plan = plan_for(engine, device, cache_root())
     whole, trained = _opened(network, asked)
-    setting = Setting(size or trained or SIDES[whole.spec.dims], batch, plan, engine, rounds)
     networks = cut(whole, depths)
     if out is not None:
         writable(out.parent)  # said to be wrong before it is needed
+    plan = plan_for(engine, device, cache_root())
+    setting = Setting(size or trained or SIDES[whole.spec.dims], batch, plan, engine, rounds)
     found = _followed(lambda say: survey(networks, setting, say), quiet=as_json)
     content = paces.described(network, whole.spec, setting, found)
     if out is not None:
@@ -98,10 +106,18 @@ def cut(whole: "AnyNetwork", depths: str | None) -> "dict[str, AnyNetwork]":
     return cuts | ({ALL: whole} if ALL in words else {})
 
 
-def _check(network: str, asked: dict[str, Any], out: Path | None) -> None:
+def _check(network: str, asked: dict[str, Any], size: int | None, out: Path | None) -> None:
     """Answer a wrong request before the heavy rooms are imported."""
-    if out is not None and out.is_dir():
-        raise RequestError(f"--out '{out}' is a folder: name a file in it")
+    from nestbench.cli.weights import refuse_overwriting
+    from nestbench.study.data import MAX_SIZE
+    from nestbench.topology import MEMBERS
+
+    if Path(network).is_dir() and network not in MEMBERS:
+        raise RequestError(f"'{network}' is a folder: name a file of weights, or one of {', '.join(MEMBERS)}")
+    if out is not None:
+        refuse_overwriting(Path(network), out)
+    if size is not None and size > MAX_SIZE:
+        raise RequestError(f"--size {size} is too large: no study and no prediction resizes images beyond {MAX_SIZE}")
     if _is_file(network):
         if asked:
             option = next(iter(asked)).replace("_", "-")
@@ -124,9 +140,13 @@ def _opened(network: str, asked: dict[str, Any]) -> "tuple[AnyNetwork, int | Non
 
         model, about = opened(Path(network))
         return model, about.size
-    from nestbench.model import build
+    from nestbench.model import construct
+    from nestbench.model.build import count_parameters, specify
+    from nestbench.speed.memory import refuse_beyond
 
-    return build(network, depth=DEPTH, **asked).eval(), None
+    spec = specify(network, depth=DEPTH, **asked)
+    refuse_beyond(f"'{network}' with these options", 4 * count_parameters(spec), "cpu")
+    return construct(spec).eval(), None
 
 
 def _followed(work: "Callable[[Say], Survey]", quiet: bool) -> "Survey":

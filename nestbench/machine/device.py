@@ -42,6 +42,19 @@ def device_name(device: str) -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def memory_of(device: str) -> int:
+    """Bytes of memory that the device has, whoever uses them."""
+    if device == "cuda":
+        return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def wait(device: str) -> None:
+    """Return when the device has done all that it was asked for."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
 def environment(plan: Plan) -> dict[str, Any]:
     """What a result was computed on: processor, system, versions."""
     return {

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from nestbench.machine.device import wait
 from nestbench.machine.plan import MemoryFormat, Plan, Precision
 
 Way = tuple[Precision, MemoryFormat]
@@ -66,12 +67,12 @@ def _step(plan: Plan, batch: int, size: int) -> Step:
 
     def seconds(count: int) -> float:
         network.zero_grad(set_to_none=True)
-        _wait(plan)
+        wait(plan.device)
         start = time.perf_counter()
         with plan.autocast():
             output = network(images[:count])
         torch.autograd.backward(output.float().square().mean())
-        _wait(plan)
+        wait(plan.device)
         return time.perf_counter() - start
 
     return seconds
@@ -83,8 +84,3 @@ def _network() -> nn.Sequential:
         for before, after in pairwise(CHANNELS)
     ]
     return nn.Sequential(*blocks)
-
-
-def _wait(plan: Plan) -> None:
-    if plan.device == "cuda":
-        torch.cuda.synchronize()

@@ -12,7 +12,8 @@ from nestbench.machine.allocator import keep_freed_memory
 Precision = Literal["float32", "bfloat16"]
 MemoryFormat = Literal["contiguous", "channels-last"]
 
-_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""By the axes of a batch, (N, C, H, W) or (N, C, D, H, W)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Plan:
 
     def arrange(self, tensor: Tensor) -> Tensor:
         """A batch of images (N, C, H, W) or volumes (N, C, D, H, W), or weights, in the plan's memory format."""
-        known = _CHANNELS_LAST if self.memory_format == "channels-last" else {}
+        known = CHANNELS_LAST if self.memory_format == "channels-last" else {}
         return tensor.contiguous(memory_format=known.get(tensor.dim(), torch.contiguous_format))
 
     def enter(self) -> None:

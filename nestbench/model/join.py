@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+from nestbench.machine.plan import CHANNELS_LAST
 
 
 def on_joined(block: Callable[[Tensor], Tensor], parts: Sequence[Tensor]) -> Tensor:
@@ -49,7 +49,7 @@ def _unpack(packed: "Tensor | _Parts") -> Tensor:
 
 
 def _densely(part: Tensor) -> Tensor:
-    last = _CHANNELS_LAST[part.dim()]
+    last = CHANNELS_LAST[part.dim()]
     dense: Tensor = _Dense.apply(part, last) if part.is_contiguous(memory_format=last) else part
     return dense
 
@@ -58,8 +58,9 @@ class _Dense(torch.autograd.Function):
     """The identity, whose gradient is a block of memory of its own.
 
     The gradient of a concatenation is one wide tensor, of which each part gets a slice. With the channels last, a slice
-    is many short pieces, and what is read by several nodes, as nearly all is in UNet++, adds such slices up: several
-    times slower than dense ones (``benchmarks/training.py`` shows a step with and without).
+    is many short pieces, and what is read by several nodes, as nearly all is in UNet++, adds such slices up: that takes
+    several times as long as with dense ones, a few hundredths of a step (``benchmarks/training.py`` shows one with and
+    one without).
     """
 
     @staticmethod

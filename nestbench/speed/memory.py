@@ -4,16 +4,20 @@ import ctypes
 import gc
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
+from weakref import WeakKeyDictionary
 
 import torch
+from torch import Tensor, UntypedStorage, nn
 
 from nestbench.engine import Engine, make_engine
-from nestbench.machine import Plan
+from nestbench.errors import RequestError, RunError
+from nestbench.machine import Plan, Precision, memory_of
 from nestbench.model import Spec, construct
 from nestbench.model.build import specify
 from nestbench.speed.rounds import network_pass
@@ -23,6 +27,7 @@ LEAST = 16
 """Pixels a side of the image of the network that goes before."""
 
 _SYSTEM = Path("/proc/self")
+_GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,46 @@ class Memory:
     """All that the process held."""
 
 
+def least_memory(spec: Spec, size: int, batch: int, precision: Precision) -> int:
+    """Bytes that a forward pass takes at least: of what its layers take and give, the most that is there at a time.
+
+    Nothing is allocated. What it takes besides, for its weights and within its layers, has been seen to be as much.
+    """
+    there: WeakKeyDictionary[UntypedStorage, int] = WeakKeyDictionary()
+    taken: list[int] = []
+
+    def note(_: nn.Module, given: tuple[object, ...], found: object) -> None:
+        storages = [tensor.untyped_storage() for tensor in (*given, found) if isinstance(tensor, Tensor)]
+        there.update({storage: storage.nbytes() for storage in storages})
+        taken.append(sum(there.values()))
+
+    dtype = getattr(torch, precision)
+    with torch.device("meta"), torch.no_grad():
+        network = construct(spec).eval().to(dtype)
+        for layer in network.modules():
+            layer.register_forward_hook(note)
+        network(torch.empty(1, spec.in_channels, *(size,) * spec.dims, dtype=dtype))
+    return batch * max(taken)
+
+
+def refuse_beyond(what: str, least: int, device: str) -> None:
+    """Raise RequestError for what takes more bytes than the device has."""
+    there = memory_of(device)
+    if least > there:
+        takes, has = -(-least // _GIB), there // _GIB
+        raise RequestError(f"{what} takes at least {takes:,} GiB of memory, and the device '{device}' has {has:,} GiB")
+
+
 def peak_memory(spec: Spec, size: int, batch: int, plan: Plan, kind: str) -> Memory:
-    """Make a network ready in a fresh process, run it a few times, and say what it held meanwhile."""
+    """Make a network ready in a fresh process, run it a few times, and say what it held meanwhile.
+
+    Raises RunError where that process dies.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(_measured, spec, size, batch, plan, kind).result()
+        try:
+            return process.submit(_measured, spec, size, batch, plan, kind).result()
+        except BrokenProcessPool as error:
+            raise RunError("the process in which memory is measured has died: was there too little of it?") from error
 
 
 def _measured(spec: Spec, size: int, batch: int, plan: Plan, kind: str) -> Memory:

@@ -1,5 +1,6 @@
 """From seconds of rounds to what is said of them: percentiles, images a second, ratios with their intervals."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio of medians and its 95 % interval."""
+    """A ratio of medians, or of means, and its 95 % interval."""
 
     value: float
     low: float
@@ -41,10 +42,7 @@ class Pace:
 
 
 def paces(taken: Seconds, images: int, reference: int) -> list[Pace]:
-    """The pace of each pass from seconds (rounds, passes); one pass takes ``images``, and one of them is the reference.
-
-    The interval is a bootstrap over rounds, which keeps together what was measured together.
-    """
+    """The pace of each pass from seconds (rounds, passes); one takes ``images``, and one of them is the reference."""
     columns = zip(taken.T, ratios(taken, reference), strict=True)
     return [Pace(len(taken), percentiles(own), images / float(np.median(own)), ratio) for own, ratio in columns]
 
@@ -55,11 +53,14 @@ def percentiles(seconds: Seconds) -> dict[int, float | None]:
     return {p: 1000 * float(np.percentile(seconds, p)) if known[p] else None for p in PERCENTILES}
 
 
-def ratios(taken: Seconds, reference: int) -> list[Ratio]:
-    """Each pass's median to the reference's."""
+def ratios(taken: Seconds, reference: int, middle: Callable[..., Seconds] = np.median) -> list[Ratio]:
+    """Each pass's median, or another middle such as ``numpy.mean``, to the reference's, from seconds (rounds, passes).
+
+    The interval is a bootstrap over rounds, which keeps together what was measured together.
+    """
     chosen = np.random.default_rng(_SEED).integers(0, len(taken), (_SAMPLES, len(taken)))
-    drawn = np.stack([np.median(column[chosen], axis=1) for column in taken.T], axis=1)
+    drawn = np.stack([middle(column[chosen], axis=1) for column in taken.T], axis=1)
     low, high = np.percentile(drawn / drawn[:, [reference]], (2.5, 97.5), axis=0)
-    medians = np.median(taken, axis=0)
-    values = medians / medians[reference]
+    whole = middle(taken, axis=0)
+    values = whole / whole[reference]
     return [Ratio(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True)]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from nestbench.machine import Plan
-from nestbench.speed.rounds import Pass, Seconds, wait
+from nestbench.machine import Plan, wait
+from nestbench.speed.rounds import Pass, Seconds
 
 SHAPES = ((64, 96), (128, 48), (256, 24))
 """Channels, and pixels a side: the work of each is the same."""

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from nestbench.engine import Engine
-from nestbench.machine import Plan
+from nestbench.machine import Plan, wait
 from nestbench.model import Spec
 
 Pass = Callable[[], object]
@@ -20,7 +20,7 @@ STEADY = 3
 """Rounds whose medians are held against those of as many rounds before."""
 TOLERANCE = 0.05
 MOST_ROUNDS, MOST_SECONDS = 12, 10.0
-"""A warm-up ends here where the machine does not come to rest."""
+"""A warm-up ends here, at so many seconds of each pass on average, where the machine does not come to rest."""
 
 
 def network_pass(engine: Engine, size: int, batch: int, plan: Plan) -> Pass:
@@ -39,12 +39,6 @@ def image_shape(spec: Spec, size: int, batch: int) -> tuple[int, ...]:
     return (batch, spec.in_channels, *(size,) * spec.dims)
 
 
-def wait(device: str) -> None:
-    """Return when the device has done all that it was asked for."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
 def warm_up(passes: Sequence[Pass], on_round: Callable[[], None], clock: Clock = time.perf_counter) -> float:
     """Run rounds until their times are steady; the seconds of such a round."""
     taken: list[list[float]] = []
@@ -58,7 +52,7 @@ def steady(taken: Seconds) -> bool:
     """Whether rounds (rounds, passes) so far show that the times of no pass still change, or that it will not end."""
     if len(taken) < 2:
         return False
-    if len(taken) >= MOST_ROUNDS or taken.sum() >= MOST_SECONDS:
+    if len(taken) >= MOST_ROUNDS or taken.sum() >= MOST_SECONDS * taken.shape[1]:
         return True
     if len(taken) < 2 * STEADY:
         return False
@@ -69,10 +63,11 @@ def steady(taken: Seconds) -> bool:
 def take_turns(
     passes: Sequence[Pass], rounds: int, on_round: Callable[[int], None], clock: Clock = time.perf_counter
 ) -> Seconds:
-    """Seconds of each pass in each round: (rounds, passes)."""
+    """Seconds of each pass in each round: (rounds, passes). Each round begins with the next pass, so none is favoured."""
     taken = np.zeros((rounds, len(passes)))
     for index in range(rounds):
-        taken[index] = [_timed(one, clock) for one in passes]
+        for column in np.roll(np.arange(len(passes)), -index):
+            taken[index, column] = _timed(passes[column], clock)
         on_round(index + 1)
     return taken
 

@@ -13,7 +13,7 @@ from nestbench.model import AnyNetwork
 from nestbench.model.size import Size, network_size
 from nestbench.speed.energy import find_meter, joules_an_image
 from nestbench.speed.files import draw_file, file_pass
-from nestbench.speed.memory import Memory, peak_memory
+from nestbench.speed.memory import Memory, least_memory, peak_memory, refuse_beyond
 from nestbench.speed.pace import Pace, paces
 from nestbench.speed.peak import convolutions, peak
 from nestbench.speed.rounds import Pass, Seconds, network_pass, take_turns, warm_up
@@ -72,9 +72,14 @@ class Survey:
 def survey(networks: Mapping[str, AnyNetwork], setting: Setting, say: Say) -> Survey:
     """Measure networks by the names of their outputs; the last of a single head is what the others are held against.
 
-    Raises RequestError for a size that they cannot take, before anything is measured.
+    Raises RequestError for a size that they cannot take, and for what takes more memory than there is, before anything
+    is measured.
     """
     sizes = [network_size(network.spec, setting.size) for network in networks.values()]
+    for network in networks.values():
+        least = least_memory(network.spec, setting.size, setting.batch, setting.plan.precision)
+        what = f"a batch of {setting.batch} at size {setting.size}, in {network.spec.dims}D,"
+        refuse_beyond(what, least, setting.plan.device)
     setting.plan.enter()
     engines = _ready(networks, setting, say)
     passes = [network_pass(engine, setting.size, setting.batch, setting.plan) for engine in engines]

@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from nestbench.speed import peak, survey
 from nestbench.speed.memory import Memory
 
 COLUMNS = 100
+COMMANDS = [["speed", "w.safetensors"], ["predict", "w.safetensors", ".", "--out", "out"]]
 
 
 @pytest.fixture
@@ -82,15 +84,27 @@ WRONG = {
     "an unknown member": (["unet+++"], "unknown model 'unet+++'; did you mean 'unet++'"),
     "no such file": (["absent.safetensors"], "cannot read weights from 'absent.safetensors'"),
     "no such file in a folder": (["results/absent"], "cannot read weights from 'results/absent'"),
-    "a folder": (["."], "cannot read weights from '.'"),
+    "a folder": (["."], "'.' is a folder: name a file of weights"),
+    "a folder with the name of a file": (["f.safetensors"], "'f.safetensors' is a folder: name a file of weights"),
+    "a device for a file": (["/dev/null"], "it is a folder, or something else that is no file"),
     "a file of something else": (["note.txt"], "it is no safetensors file"),
     "a depth without a head": (["unet:2", "--depths", "1"], "depth 1"),
     "a depth that is none": (["w.safetensors", "--depths", "1,deep"], "'deep', which is neither a depth nor 'all'"),
     "no depth": (["w.safetensors", "--depths", ""], "neither a depth nor 'all'"),
     "too small a size": (["w.safetensors", "--size", "3"], "size 3 is too small"),
-    "no size": (["w.safetensors", "--size", "0"], "--size"),
-    "an empty batch": (["w.safetensors", "--batch", "0"], "--batch"),
-    "no rounds": (["w.safetensors", "--rounds", "0"], "--rounds"),
+    "no size": (["w.safetensors", "--size", "0"], "greater than or equal to 1, and it is '0'"),
+    "a size that is no number": (["w.safetensors", "--size", "big"], "and it is 'big'"),
+    "too large a size": (["w.safetensors", "--size", "4097"], "--size 4097 is too large: "),
+    "an empty batch": (["w.safetensors", "--batch", "0"], "and it is '0'"),
+    "a batch beyond all memory": (["w.safetensors", "--batch", "1" + "0" * 400], "GiB of memory, and the device"),
+    "weights beyond all memory": (
+        ["unet", "--encoder", "plain:1000000"],
+        "'unet' with these options takes at least 26,315,452 GiB",
+    ),
+    "too many classes": (["unet", "--classes", "257"], "and it is '257'"),
+    "no rounds": (["w.safetensors", "--rounds", "0"], "and it is '0'"),
+    "rounds without end": (["w.safetensors", "--rounds", "10001"], "and it is '10001'"),
+    "the weights as the JSON": (["w.safetensors", "--out", "w.safetensors"], "is the file that is read"),
     "an unknown engine": (["w.safetensors", "--engine", "torhc"], "did you mean 'torch'"),
     "an unknown device": (["w.safetensors", "--device", "gpu"], "unknown device 'gpu'"),
     "an unknown encoder": (["unet", "--encoder", "plian"], "did you mean 'plain'"),
@@ -102,6 +116,7 @@ WRONG = {
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_request_is_one_sentence(kind: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("note.txt").write_text("a note")
+    Path("f.safetensors").mkdir()
     arguments, words = WRONG[kind]
     assert answer(["speed", *arguments]) == 2
     said = capsys.readouterr()
@@ -111,7 +126,17 @@ def test_a_wrong_request_is_one_sentence(kind: str, here: Path, capsys: pytest.C
     assert words in said.err
 
 
-@pytest.mark.parametrize("command", [["speed", "w.safetensors"], ["predict", "w.safetensors", ".", "--out", "out"]])
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("wrong", ["--engine", "--device"])
+def test_a_wrong_name_is_answered_before_the_heavy_rooms_are_imported(
+    command: list[str], wrong: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "nestbench.engine", None)
+    assert answer([*command, wrong, "openvno"]) == 2
+    assert "'openvno'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_an_engine_that_is_not_installed_says_how_to_get_it(
     command: list[str], here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,27 @@ def test_the_plan_is_what_was_measured_to_be_the_fastest(told, tmp_path):
     assert choose_plan("cpu", cache=tmp_path) == Plan("cpu", "bfloat16", "channels-last", cores())
 
 
+def test_a_gpus_plan_is_what_was_measured_on_that_gpu(monkeypatch, tmp_path):
+    """Neither the processor's record nor another GPU's is taken for it."""
+    names = {"cpu": "a processor", "cuda": "a GPU"}
+    fastest = {"a processor": WAYS[3], "a GPU": WAYS[2], "another GPU": WAYS[1]}
+    timed = []
+
+    def time_ways(device, threads):
+        timed.append(names[device])
+        return {way: [1.0 if way == fastest[names[device]] else 2.0] for way in WAYS}
+
+    monkeypatch.setattr("nestbench.machine.calibrate.time_ways", time_ways)
+    monkeypatch.setattr("nestbench.machine.calibrate.device_name", names.get)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("a GPU", "another GPU", "a GPU"):
+        names["cuda"] = name
+        for device in ("cpu", "cuda"):
+            plan = choose_plan(device, cache=tmp_path)
+            assert (plan.device, plan.precision, plan.memory_format) == (device, *fastest[names[device]])
+    assert timed == ["a processor", "a GPU", "another GPU"]
+
+
 def test_a_precision_that_is_asked_for_has_its_own_fastest_format(told, tmp_path):
     told(4.0, 3.0, 1.0, 2.0)
     plans = [choose_plan("cpu", precision=name, cache=tmp_path) for name in ("float32", "bfloat16")]

@@ -51,13 +51,15 @@ def test_what_slows_all_passes_of_a_round_alike_leaves_the_interval_narrow(facto
     assert (found.value, found.low, found.high) == pytest.approx((factor, factor, factor))
 
 
-def test_the_interval_is_that_of_scipys_paired_bootstrap():
+@pytest.mark.parametrize("middle", [np.median, np.mean])
+def test_the_interval_is_that_of_scipys_paired_bootstrap(middle):
     generator = np.random.default_rng(1)
     taken = generator.gamma(20, 0.001, (41, 2)) * [1, 0.3]
-    found = ratios(taken, 0)[1]
+    found = ratios(taken, 0, middle)[1]
+    assert found.value == pytest.approx(middle(taken[:, 1]) / middle(taken[:, 0]))
     theirs = stats.bootstrap(
         (taken[:, 1], taken[:, 0]),
-        lambda own, other, axis: np.median(own, axis=axis) / np.median(other, axis=axis),
+        lambda own, other, axis: middle(own, axis=axis) / middle(other, axis=axis),
         paired=True,
         n_resamples=5000,
         method="percentile",

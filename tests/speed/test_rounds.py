@@ -1,3 +1,4 @@
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -44,8 +45,17 @@ def test_passes_take_turns_and_each_is_timed_alone():
     slow, fast = watch.takes(3.0), watch.takes(1.0, 2.0)
     passes = [lambda: (order.append("slow"), slow()), lambda: (order.append("fast"), fast())]
     taken = take_turns(passes, 3, lambda _: None, watch)
-    assert order == ["slow", "fast"] * 3
+    assert order == ["slow", "fast", "fast", "slow", "slow", "fast"]
     np.testing.assert_allclose(taken, [[3, 1], [3, 2], [3, 2]])
+
+
+@given(st.integers(1, 5))
+def test_in_as_many_rounds_as_passes_each_has_had_every_place(count):
+    order = []
+    take_turns([partial(order.append, name) for name in range(count)], count, lambda _: None)
+    rounds = np.array(order).reshape(count, count)
+    assert (np.sort(rounds, axis=0) == np.arange(count)[:, None]).all()
+    assert (np.sort(rounds, axis=1) == np.arange(count)).all()
 
 
 def test_every_round_is_told_once_it_is_done():
@@ -67,10 +77,19 @@ def test_a_warm_up_ends_where_passes_never_come_to_rest():
     assert len(rounds) == MOST_ROUNDS
 
 
-def test_a_warm_up_of_slow_passes_has_two_rounds():
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_warm_up_of_slow_passes_has_two_rounds_however_many_take_part(count):
     watch, rounds = Watch(), []
-    assert warm_up([watch.takes(MOST_SECONDS)], lambda: rounds.append(1), watch) == MOST_SECONDS
+    slow = [watch.takes(MOST_SECONDS)] * count
+    assert warm_up(slow, lambda: rounds.append(1), watch) == MOST_SECONDS * count
     assert len(rounds) == 2
+
+
+def test_many_passes_warm_up_for_as_long_as_each_would_alone():
+    watch, rounds = Watch(), []
+    never = [watch.takes(*(0.4 * MOST_SECONDS * 0.9**n for n in range(100))) for _ in range(4)]
+    warm_up(never, lambda: rounds.append(1), watch)
+    assert len(rounds) == 3
 
 
 @given(st.lists(st.floats(1e-4, 0.1), min_size=1, max_size=4), st.integers(2 * STEADY, MOST_ROUNDS))

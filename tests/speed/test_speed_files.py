@@ -10,7 +10,7 @@ from nestbench.errors import RunError
 from nestbench.model import build
 from nestbench.model.build import specify
 from nestbench.predict.images import take
-from nestbench.predict.tasks import misfit
+from nestbench.predict.tasks import Task, misfit
 from nestbench.speed.files import draw_file, file_pass
 
 
@@ -19,7 +19,7 @@ from nestbench.speed.files import draw_file, file_pass
 def test_what_is_drawn_fits_the_network_and_its_size(dims, channels, tmp_path: Path):
     spec = specify("unet:1", "plain:1", in_channels=channels, dims=dims)
     path = draw_file(spec, 13, tmp_path)
-    assert misfit(path, spec) == ""
+    assert misfit(Task(path, path), spec) == ""
     pixels = take(path, channels).pixels
     assert pixels.shape[-1] == channels
     assert pixels.squeeze().shape[:dims] == (13,) * dims

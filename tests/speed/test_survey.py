@@ -68,6 +68,12 @@ def test_a_size_that_a_network_cannot_take_is_refused_before_any_work(networks):
         measured(networks, size=2)
 
 
+def test_what_takes_more_memory_than_there_is_is_refused_before_any_work(networks, monkeypatch):
+    monkeypatch.delattr(survey, "make_engine")
+    with pytest.raises(RequestError, match=r"a batch of 10{12} at size 16, in 2D, takes at least [\d,]+ GiB of memory"):
+        measured(networks, batch=10**12)
+
+
 def test_rounds_that_nobody_asked_for_follow_from_their_length(networks, monkeypatch):
     monkeypatch.setattr(survey, "warm_up", lambda passes, on_round: 1e9)
     assert {row.alone.rounds for row in measured(networks, rounds=None)[0].networks} == {FEWEST}
