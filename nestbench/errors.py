@@ -2,7 +2,9 @@
 
 NestbenchError
 ├── RequestError      the request was wrong: one sentence, exit code 2
-└── RunError          one run failed while it worked: recorded, the study goes on, exit code 1
+├── RunError          one run failed while it worked: recorded, the study goes on, exit code 1
+│   └── MemoryExhaustedError   it needs more memory than there is: it is tried again in smaller parts
+└── StoppedError      somebody asked to stop: what was at work goes on from its checkpoint another time
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,6 +24,14 @@ class RequestError(NestbenchError):
 
 class RunError(NestbenchError):
     """One run or download could not finish; of a run, the reason becomes part of the results."""
+
+
+class MemoryExhaustedError(RunError):
+    """A run needed more memory than there is."""
+
+
+class StoppedError(NestbenchError):
+    """A run was asked to stop, and keeps its place in a checkpoint."""
 
 
 def reason(error: BaseException) -> str:

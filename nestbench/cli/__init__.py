@@ -12,9 +12,10 @@ import typer
 
 from nestbench import __version__
 from nestbench.cli import dataset, encoder, model, predict, report, speed, study
+from nestbench.cli.signals import STOPPED, TERMINATED
 from nestbench.errors import NestbenchError, RunError
 
-WELL, SOME_FAILED, WRONG_REQUEST, STOPPED = 0, 1, 2, 130
+WELL, SOME_FAILED, WRONG_REQUEST = 0, 1, 2
 
 app = typer.Typer(
     help="A laboratory for nested U-Nets: which network is worth its parameters, and how sure may one be?",
@@ -35,7 +36,10 @@ def main() -> None:
 
 
 def answer(arguments: list[str]) -> int:
-    """Run one command line and return its exit code: 0 well, 1 some work failed, 2 a wrong request, 130 stopped."""
+    """Run one command line and return its exit code.
+
+    0: well; 1: some work failed; 2: a wrong request; 130 and 143: stopped, by Ctrl-C and by SIGTERM.
+    """
     debug = "--debug" in arguments
     try:
         code = app([a for a in arguments if a != "--debug"], prog_name="nestbench", standalone_mode=False)
@@ -50,8 +54,10 @@ def answer(arguments: list[str]) -> int:
         sentence, code = _judged(error)
         if sentence:  # a group without a command has shown its help, which says enough
             _say(f"error: {sentence}")
-    if code == STOPPED:
-        _say("stopped: a study's finished runs are kept, and the same command goes on from there")
+    if code in (STOPPED, TERMINATED):
+        _say(
+            "stopped: what is finished is kept, runs at work keep their place, and the same command goes on from there"
+        )
     return code or WELL
 
 
@@ -78,8 +84,16 @@ def _judged(error: Exception) -> tuple[str, int]:
         return "stopped: a pipe to another process, or the input, ended (--debug shows where)", SOME_FAILED
     if isinstance(error, typer.TyperException):
         words = error.format_message().rstrip(".")
-        return words[:1].lower() + words[1:], WRONG_REQUEST
+        return words[:1].lower() + words[1:] + _value(error), WRONG_REQUEST
     return f"nestbench failed with {type(error).__name__}: {error} (--debug shows where)", SOME_FAILED
+
+
+def _value(error: typer.TyperException) -> str:
+    """What an option was given, where pydantic, by which typer reads them, found it wrong."""
+    from pydantic import ValidationError
+
+    cause = error.__cause__
+    return f", and it is '{cause.errors()[0]['input']}'" if isinstance(cause, ValidationError) else ""
 
 
 def _say(line: str) -> None:

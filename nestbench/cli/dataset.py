@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nestbench.cli.answers import AsJson, in_words, say_json, say_table
-from nestbench.cli.study import Data
+from nestbench.cli.study_file import Data
 from nestbench.errors import RequestError
 from nestbench.plugins import find, listed
 

@@ -13,7 +13,20 @@ from rich.text import Text
 from nestbench.cli.answers import duration
 from nestbench.cli.progress import Board, Training, fold, run_left, time_left
 from nestbench.datasets.twins import Twins
-from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Preparing, Started, Timing, Twinned
+from nestbench.runner.events import (
+    Advanced,
+    Event,
+    Failed,
+    Finished,
+    Paused,
+    Planned,
+    Preparing,
+    Retried,
+    Started,
+    Timing,
+    Told,
+    Twinned,
+)
 
 _EVERY = 5
 """Epochs from one plain line of a run to the next."""
@@ -49,13 +62,25 @@ def tell(event: Event) -> str:
             return f"{cells} cells: {waiting} runs to do{search}, {len(done)} done already"
         case Twinned(dataset, twins):
             return "\n".join([f"warning: {dataset} shows {_pairs(twins)} on two sides of its split:", *_named(twins)])
+        case Finished() | Failed() | Retried() | Paused():
+            return _tell_end(event)
+        case Told(text):
+            return text
+        case _:
+            return ""
+
+
+def _tell_end(event: Finished | Failed | Retried | Paused) -> str:
+    match event:
         case Finished(run, result):
             took = f"{result.epochs} epochs, {duration(result.seconds)}"
             return f"finished {run}: validation IoU {result.validation:.3f}, {took}"
         case Failed(run, reason):
             return f"failed {run}: {reason}"
-        case _:
-            return ""
+        case Retried(run, reason):
+            return f"trying again {run}: {reason}"
+        case Paused(run):
+            return f"stopped {run}: it keeps its place"
 
 
 def _pairs(twins: Twins) -> str:

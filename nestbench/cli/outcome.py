@@ -4,7 +4,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from nestbench.cli.answers import say_table
-from nestbench.results.records import Result, read_result, seed_folder
+from nestbench.results.places import seed_folder
+from nestbench.results.records import Result, read_result
 from nestbench.study.schema import Cell, Study
 
 

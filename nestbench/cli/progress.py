@@ -4,7 +4,18 @@ from dataclasses import dataclass, replace
 from statistics import mean
 
 from nestbench.results.records import Epoch
-from nestbench.runner.events import Advanced, Event, Failed, Finished, Planned, Preparing, Started, Timing
+from nestbench.runner.events import (
+    Advanced,
+    Event,
+    Failed,
+    Finished,
+    Paused,
+    Planned,
+    Preparing,
+    Retried,
+    Started,
+    Timing,
+)
 from nestbench.study.schema import Cell, Run
 
 
@@ -79,6 +90,8 @@ def fold(board: Board, event: Event, now: float) -> Board:
             changed = replace(changed, done=(*board.done, run), took=(*board.took, (run.cell, result.seconds)))
         case Failed(run, reason):
             changed = replace(_without(board, run), failed=(*board.failed, (run, reason)))
+        case Retried(run) | Paused(run):
+            changed = _without(board, run)
         case Timing(done, total):
             changed = replace(board, aside=f"timing networks: round {done} of {total}" if done < total else "")
     return changed

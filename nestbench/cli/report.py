@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from nestbench.cli.study import Out, Results, StudyFile, read, report_path
+from nestbench.cli.study_file import Out, Results, StudyFile, read, report_path
 
 app = typer.Typer(help="Reports: one PDF a study.")
 

@@ -12,16 +12,10 @@ from numpy.typing import NDArray
 
 from nestbench.errors import RequestError
 from nestbench.report.frames import CELL, PANEL
+from nestbench.results.places import run_folder
 from nestbench.results.predictions import NAME, read_predictions
 from nestbench.results.reading import naming, read_json
-from nestbench.results.records import (
-    Result,
-    read_cases,
-    read_epochs,
-    read_failure,
-    read_result,
-    run_folder,
-)
+from nestbench.results.records import Result, read_cases, read_epochs, read_failure, read_result
 from nestbench.results.scores import case_scores
 from nestbench.study.files import read_study
 from nestbench.study.schema import Run, Study

@@ -22,7 +22,7 @@ def naming(path: Path) -> Iterator[None]:
         raise RequestError(f"cannot read '{path}': {getattr(error, 'strerror', None) or reason(error)}") from error
 
 
-def hashed(path: str) -> str:
+def hashed(path: Path | str) -> str:
     """SHA-256 of a file's content. Raises RequestError that names the file where it cannot be read."""
     with naming(Path(path)), Path(path).open("rb") as file:
         return file_digest(file, "sha256").hexdigest()

@@ -1,33 +1,24 @@
-"""What one run leaves behind, and where: the truth that reports and restarts are made from.
-
-results/<study>/study.yaml                 the study as run, every default written out
-results/<study>/plan.json                  the machine's plan, the same for all runs
-results/<study>/<dataset>/
-    dataset.json                           cases, classes, licence, and the split by case
-    objects.parquet                        every object of every case, with its size
-    overlays.npz                           images and masks of the test cases that the report shows
-results/<study>/<dataset>/<encoder>/<model>/seed-<n>/
-    result.json  cases.parquet  epochs.jsonl  predictions.npz  weights.safetensors
-    running.json                           while the run is at work
-    failed.json                            instead of all that, where the run failed
-results/<study>/<dataset>/<encoder>/<model>/trial-<n>/
-    result.json  epochs.jsonl              the search's runs, which never see the test cases
-results/<study>/speed/<device>.json        what each network costs on this machine
-results/<study>/optuna.db                  made from the files above at every start
-"""
+"""What one run leaves behind: the truth that reports and restarts are made from (``results.places`` says where)."""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from nestbench.results.atomic import replacing, write_json, write_text
-from nestbench.results.reading import naming, read_json
-from nestbench.study.schema import Cell, Run, seed_label
-from nestbench.study.words import slug
+from nestbench.results.reading import hashed, naming, read_json
+from nestbench.study.schema import Recipe, Run
+
+CHECKPOINT = "checkpoint.safetensors"
+
+_BEGUN = "begun.json"
+
+_FILES = ("cases.parquet", "epochs.jsonl", "predictions.npz", "weights.safetensors")
 
 
 @dataclass(frozen=True)
@@ -50,11 +41,10 @@ class Result:
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     """Test scores by output (``L1``.., ``ensemble``) and metric, means over subjects; empty for a search's trial."""
     environment: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def hash(self) -> str:
-        """Fingerprint of the identity."""
-        return fingerprint(self.identity)
+    parts: int = 1
+    """In how many parts a batch went through the network, because as a whole it did not fit in memory."""
+    files: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each file beside it that belongs to it, by name."""
 
 
 @dataclass(frozen=True)
@@ -76,21 +66,6 @@ def fingerprint(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def cell_folder(study: Path, cell: Cell) -> Path:
-    """Folder of a cell below the study's results folder."""
-    return study.joinpath(*(slug(part) for part in cell.key))
-
-
-def run_folder(study: Path, run: Run) -> Path:
-    """Folder of a run below the study's results folder."""
-    return cell_folder(study, run.cell) / run.label
-
-
-def seed_folder(study: Path, cell: Cell, seed: int) -> Path:
-    """Folder of a cell's run with a reported seed."""
-    return cell_folder(study, cell) / seed_label(seed)
-
-
 def write_epochs(folder: Path, epochs: list[Epoch]) -> None:
     """Write the learning curve, one JSON object a line."""
     write_text(folder / "epochs.jsonl", "".join(json.dumps(asdict(e), allow_nan=False) + "\n" for e in epochs))
@@ -108,10 +83,29 @@ def write_objects(folder: Path, objects: pd.DataFrame) -> None:
         objects.to_parquet(beside, index=False)
 
 
-def write_result(folder: Path, result: Result) -> None:
-    """Write ``result.json``, after every other file of the run: that it exists means that the run is done."""
-    write_json(folder / "result.json", asdict(result) | {"hash": result.hash})
-    (folder / "failed.json").unlink(missing_ok=True)
+def write_result(folder: Path, result: Result) -> Result:
+    """Write ``result.json``, after every other file of the run: that it exists means that the run is done.
+
+    It holds the hash of each of the others and of itself. Returns what ``read_result`` will.
+    """
+    files = {name: hashed(folder / name) for name in _FILES if (folder / name).exists()}
+    content = asdict(replace(result, files=files))
+    write_json(folder / "result.json", content | {"hash": fingerprint(content)})
+    for name in (_BEGUN, "failed.json"):
+        (folder / name).unlink(missing_ok=True)
+    return replace(result, files=files)
+
+
+def write_begun(folder: Path, run: Run) -> None:
+    """Put down with which recipe a search's trial was begun: if it is stopped, it goes on with that one."""
+    write_json(folder / _BEGUN, run.recipe.model_dump(mode="json"))
+
+
+def read_begun(folder: Path) -> Recipe | None:
+    """The recipe with which a trial was begun that has not ended, or None."""
+    path = folder / _BEGUN
+    with naming(path):
+        return Recipe.model_validate(read_json(path)) if path.exists() else None
 
 
 def write_failure(folder: Path, reason: str) -> None:
@@ -122,18 +116,19 @@ def write_failure(folder: Path, reason: str) -> None:
 def read_result(folder: Path) -> Result | None:
     """The run's result, or None where it is not done.
 
-    Raises RequestError for a file that is not ours, naming it.
+    Raises RequestError for a file that is not ours, or was changed after it was written, naming it.
     """
     path = folder / "result.json"
     if not path.exists():
         return None
     content = read_json(path)
     with naming(path):
-        found = content.pop("hash")
-        result = Result(**content)
-        if result.hash != found:
-            raise ValueError("its identity was changed after it was written")
-    return result
+        if fingerprint({key: value for key, value in content.items() if key != "hash"}) != content["hash"]:
+            raise ValueError("it was changed after it was written")
+        strange = content.keys() - {"hash", *(f.name for f in fields(Result))}
+        if strange:
+            raise ValueError(f"it has '{min(strange)}', which this version of nestbench does not know")
+        return Result(**{key: value for key, value in content.items() if key != "hash"})
 
 
 def read_failure(folder: Path) -> str | None:
@@ -144,14 +139,25 @@ def read_failure(folder: Path) -> str | None:
 
 
 def read_epochs(folder: Path) -> list[Epoch]:
-    """The learning curve of a finished run."""
-    path = folder / "epochs.jsonl"
-    with naming(path):
+    """The learning curve of a finished run.
+
+    Raises RequestError that names the file where it is damaged, or was changed after the run was done.
+    """
+    with _as_sealed(folder, "epochs.jsonl") as path:
         return [Epoch(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def read_cases(folder: Path) -> pd.DataFrame:
-    """The per-case counts of a finished run."""
-    path = folder / "cases.parquet"
-    with naming(path):
+    """The per-case counts of a finished run. Raises RequestError as ``read_epochs`` does."""
+    with _as_sealed(folder, "cases.parquet") as path:
         return pd.read_parquet(path)
+
+
+@contextmanager
+def _as_sealed(folder: Path, name: str) -> Iterator[Path]:
+    """A file of a run's results, once it is certain that it is as the result says."""
+    path, result = folder / name, read_result(folder)
+    with naming(path):
+        if result is not None and result.files.get(name) != hashed(path):
+            raise ValueError("it was changed after its run was done")
+        yield path

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nestbench.results.atomic import write_json
@@ -16,25 +16,28 @@ _FILE = "running.json"
 
 @dataclass(frozen=True)
 class Mark:
-    """Who works on a run, how many epochs are done, and the best validation IoU so far."""
+    """Who works on a run, how many epochs are done, and the best validation IoU (0 to 1) so far."""
 
     host: str
     process: int
     epochs: int = 0
     validation: float | None = None
+    seconds: float = 0.0
+    """That the epochs have taken."""
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Callable[[Epoch], None]]:
     """Mark the run as being worked on; call what is given after each epoch. The mark goes when the block ends."""
-    best = -1.0
+    mark = Mark(socket.gethostname(), os.getpid())
 
     def beat(epoch: Epoch) -> None:
-        nonlocal best
-        best = max(best, epoch.validation_iou)
-        write_json(folder / _FILE, asdict(Mark(socket.gethostname(), os.getpid(), epoch.index + 1, best)))
+        nonlocal mark
+        best = max(mark.validation or 0.0, epoch.validation_iou)
+        mark = replace(mark, epochs=epoch.index + 1, validation=best, seconds=mark.seconds + epoch.seconds)
+        write_json(folder / _FILE, asdict(mark))
 
-    write_json(folder / _FILE, asdict(Mark(socket.gethostname(), os.getpid())))
+    write_json(folder / _FILE, asdict(mark))
     try:
         yield beat
     finally:

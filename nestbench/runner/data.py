@@ -1,6 +1,7 @@
 """The study's data sets, made ready before any training."""
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,10 +57,10 @@ def write_data(ready: dict[str, Ready], folder: Path) -> None:
         write_objects(place, one.prepared.objects())
 
 
-def make_job(ready: dict[str, Ready], plan: Plan, folder: Path, run: Run) -> Job:
+def make_job(ready: dict[str, Ready], plan: Plan, folder: Path, run: Run, *, tensorboard: bool = False) -> Job:
     """A run with all that a worker needs for it."""
     one = ready[run.cell.dataset.title]
-    return Job(run, one.prepared.folder, one.prepared.content, one.split, plan, folder)
+    return Job(run, one.prepared.folder, one.prepared.content, one.split, plan, folder, tensorboard=tensorboard)
 
 
 def _twins(prepared: Prepared, split: Split, cache: Path) -> Twins:
@@ -73,7 +74,8 @@ def _twins(prepared: Prepared, split: Split, cache: Path) -> Twins:
     except (RequestError, KeyError, TypeError):
         images = (_unlayered(prepared.image(position), prepared.dims) for position in range(len(prepared.cases)))
         twins = find_twins(images, prepared.cases, split)
-        write_json(path, asdict(twins))
+        with suppress(OSError, RequestError):  # a full disk: they are looked for again the next time
+            write_json(path, asdict(twins))
         return twins
 
 

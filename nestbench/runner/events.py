@@ -66,6 +66,28 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Retried:
+    """A run ended without a result, and is tried again."""
+
+    run: Run
+    reason: str
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A run was asked to stop; it goes on from its checkpoint another time."""
+
+    run: Run
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something happened beside the runs, in one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Timing:
     """Networks are being timed: ``done`` of ``total`` rounds."""
 
@@ -73,4 +95,4 @@ class Timing:
     total: int
 
 
-Event = Preparing | Twinned | Planned | Started | Advanced | Finished | Failed | Timing
+Event = Preparing | Twinned | Planned | Started | Advanced | Finished | Failed | Retried | Paused | Told | Timing

@@ -1,26 +1,32 @@
-"""What workers say, and how they end, without torch: the process that hands messages on starts at once."""
+"""What the coordinator and whoever does its runs say to each other; without torch, so that it is known at once."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from nestbench.errors import MemoryExhaustedError, NestbenchError, StoppedError
 from nestbench.results.records import Epoch, Result
 from nestbench.study.schema import Run
+
+if TYPE_CHECKING:
+    from nestbench.runner.job import Job
+
+Kind = Literal["failed", "stopped", "memory", "lost"]
+"""Why a run has no result: it failed of itself; it was asked to stop; it needs more memory than there is; whoever did
+it is gone."""
 
 
 @dataclass(frozen=True)
 class Began:
-    """A worker process took a run up."""
+    """A process of a host took a run up."""
 
     run: Run
+    host: str
     process: int
 
 
 @dataclass(frozen=True)
 class Reported:
-    """A run finished an epoch and waits to be told whether to stop."""
+    """A run finished an epoch and waits to be told whether to end."""
 
     run: Run
     epoch: Epoch
@@ -33,19 +39,43 @@ class Ended:
     run: Run
     result: Result | None
     reason: str = ""
+    kind: Kind = "failed"
 
 
 Message = Began | Reported | Ended
 
 
-def follow_parent() -> None:
-    """Leave Ctrl-C to the coordinator, and do not outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+class Crew(Protocol):
+    """Those who do runs: processes of this machine, or of a cluster."""
+
+    @property
+    def free(self) -> int:
+        """How many more runs can be taken up now."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is in flight."""
+
+    def start(self, job: "Job") -> None:
+        """Hand a run to somebody."""
+
+    def next(self) -> Message | None:
+        """The next message; None where none came within a second."""
+
+    def reply(self, run: Run, stop: bool) -> None:
+        """Answer a ``Reported``: go on, or end."""
+
+    def stop(self) -> None:
+        """Ask every run in flight to write its checkpoint and let go."""
+
+    def kill(self, run: Run) -> None:
+        """End a run's process at once; the run ends as lost."""
 
 
-def _exit_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
+def ended(run: Run, error: BaseException, place: str = "") -> Ended:
+    """A run that ended with an error; ``place`` is where in the code that arose."""
+    if isinstance(error, StoppedError):
+        return Ended(run, None, str(error), "stopped")
+    if isinstance(error, NestbenchError):
+        return Ended(run, None, str(error), "memory" if isinstance(error, MemoryExhaustedError) else "failed")
+    return Ended(run, None, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}{place}")

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from nestbench.formats.pictures import Pixels
 from nestbench.results.atomic import replacing
-from nestbench.results.records import read_cases, read_result, seed_folder
+from nestbench.results.places import seed_folder
+from nestbench.results.records import read_cases, read_result
 from nestbench.results.scores import case_scores
 from nestbench.runner.data import Ready
 from nestbench.study.schema import Study

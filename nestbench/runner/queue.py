@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nestbench.errors import RequestError
-from nestbench.results.records import Epoch, Result, read_result, run_folder
+from nestbench.results.importance import read_importance, write_importance
+from nestbench.results.places import cell_folder, run_folder, trial_folder
+from nestbench.results.records import Epoch, Result, read_begun, read_result, write_begun
 from nestbench.runner.job import Job
-from nestbench.runner.search import SEARCH_SEED, CellSearch, new_store
+from nestbench.runner.search import SEARCH_SEED, CellSearch
+from nestbench.runner.store import Store
 from nestbench.study.schema import Cell, Run, Study
 
 Finished = tuple[Run, Result]
@@ -27,6 +30,8 @@ class CellQueue:
     """A cell's runs that wait, and its trials that are at work."""
 
     search: CellSearch
+    folder: Path
+    """The study's."""
     trials: deque[int]
     seeds: deque[int]
     flying: set[Run] = field(default_factory=set)
@@ -34,13 +39,19 @@ class CellQueue:
     def next(self) -> Run | None:
         """The next run to start; None while the last trials are at work, and when nothing is left."""
         if self.trials:
-            run = self.search.ask(self.trials.popleft())
-            self.flying.add(run)
-            return run
+            return self._trial(self.trials.popleft())
         if self.flying or not self.seeds or self.search.best is None:
             return None
         run = Run(cell=self.search.cell, recipe=self.search.best, seed=self.seeds.popleft())
         self.search.begin(run)
+        return run
+
+    def _trial(self, number: int) -> Run:
+        """A trial of the search, with the recipe that it was begun with if it was stopped."""
+        place = trial_folder(self.folder, self.search.cell, number)
+        run = self.search.ask(number, read_begun(place))
+        write_begun(place, run)
+        self.flying.add(run)
         return run
 
     def advance(self, run: Run, epoch: Epoch) -> bool:
@@ -51,11 +62,22 @@ class CellQueue:
         """Hear of a run's end."""
         self.flying.discard(run)
         self.search.tell(run, result)
+        if run.trial is not None:
+            self.weigh()
+
+    def weigh(self) -> None:
+        """Once every trial has ended, put down how much each searched key decided."""
+        cell = cell_folder(self.folder, self.search.cell)
+        if not self.trials and not self.flying and (said := self.search.importance()) is not None:
+            write_importance(cell, said)
 
     def hopeless(self) -> Iterator[Run]:
         """The seeds that can never start, because every trial of the search failed; they leave the queue."""
         while self.seeds and not self.trials and not self.flying and self.search.best is None:
             yield Run(cell=self.search.cell, recipe=self.search.recipe, seed=self.seeds.popleft())
+
+
+Queues = dict[Cell, CellQueue]
 
 
 @dataclass(frozen=True)
@@ -80,9 +102,8 @@ def find_done(study: Study, folder: Path, job: Callable[[Run], Job]) -> dict[Cel
     return found
 
 
-def open_queues(study: Study, folder: Path, found: dict[Cell, Done]) -> dict[Cell, CellQueue]:
-    """A queue for each cell of what is not finished, and Optuna's store made anew from what is."""
-    store = new_store(folder)
+def open_queues(study: Study, folder: Path, found: dict[Cell, Done], store: Store) -> Queues:
+    """A queue for each cell of what is not finished; the store is brought up to what is."""
     queues = {}
     for cell, done in found.items():
         search = CellSearch(study, cell, store)
@@ -90,7 +111,9 @@ def open_queues(study: Study, folder: Path, found: dict[Cell, Done]) -> dict[Cel
             search.restore(run, run_folder(folder, run), result)
         # Once a seed is finished its recipe is the cell's: trials that failed before would only mix two recipes.
         trials = 0 if done.seeds else _trials(study)
-        queues[cell] = CellQueue(search, _missing(trials, done.trials), _missing(study.seeds, done.seeds))
+        queues[cell] = CellQueue(search, folder, _missing(trials, done.trials), _missing(study.seeds, done.seeds))
+        if done.trials and read_importance(cell_folder(folder, cell)) is None:
+            queues[cell].weigh()
     return queues
 
 

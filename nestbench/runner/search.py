@@ -1,85 +1,106 @@
 """Optuna's part in a cell: which recipes to try, which trial to stop early, and which recipe is best.
 
-The files of results are the truth. A cell's Optuna study is rebuilt from them at every start, so a lost or
-damaged store costs nothing; what Optuna's dashboard opens is always what the results say.
+The files of results are the truth. What Optuna knows of a cell is made from them in memory at every start, and all
+that it decides is decided there; the store, which others watch, is told of it.
 """
 
 import hashlib
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
-from sqlalchemy import URL
+from optuna.trial import FrozenTrial, Trial, TrialState
 
+from nestbench.results.importance import Importance
 from nestbench.results.records import Epoch, Result, read_epochs
-from nestbench.study.schema import Cell, Recipe, Run, Span, Study
+from nestbench.runner.importance import importance
+from nestbench.runner.samplers import Values, distributions, planned, sampler, stopper
+from nestbench.runner.shelf import LABEL, Row
+from nestbench.runner.store import Store
+from nestbench.study.schema import Cell, Recipe, Run, Study
+from nestbench.study.space import holds
 
 SEARCH_SEED = 1_000_000
 """Seed of a search's runs: none of the seeds that are reported."""
 
 
-class CellSearch:
-    """One cell's Optuna study: asks for trials, is told their outcome, and gives the best recipe.
+@dataclass
+class _Flight:
+    """A run at work, and by epoch whether it was told to stop; Optuna judges the search's trials only."""
 
-    The sampler is seeded anew for each trial from the cell's name and the trial's number, so that what it suggests
-    depends only on the trials finished before, not on when the study was stopped and started again.
+    row: Row
+    trial: Trial | None
+    answers: dict[int, bool] = field(default_factory=dict)
+
+
+class CellSearch:
+    """One cell's search: asks for trials, is told their outcome, and gives the best recipe.
+
+    What a trial tries is a function of the cell's name, the trial's number, and the trials that ended before or are at
+    work: with one worker a search is the same each time, wherever it was stopped and started again.
     """
 
-    def __init__(self, study: Study, cell: Cell, storage: optuna.storages.BaseStorage) -> None:
-        self.recipe, self._search, self.cell = study.recipe, study.search, cell
+    def __init__(self, study: Study, cell: Cell, store: Store) -> None:
+        self.recipe, self.cell, self._search, self._store = study.recipe, cell, study.search, store
+        self._space = distributions(study.search.space) if study.search else {}
+        self._shelf = store.shelf(study.name, cell.key)
         self._seed = int(hashlib.sha256(f"{study.name}/{cell}".encode()).hexdigest()[:8], 16)
-        self._study = optuna.create_study(
-            storage=storage, study_name=str(cell), direction="maximize", pruner=_stopper(study)
-        )
-        self._trials: dict[Run, optuna.trial.Trial] = {}
-        self._values: dict[int, tuple[float, Recipe]] = {}
+        pruner = stopper(study.search, study.recipe.epochs) if study.search else None
+        # A trial's bracket in hyperband goes by the name and its number.
+        self._study = optuna.create_study(study_name=self._shelf.name, direction="maximize", pruner=pruner)
+        self._flying: dict[Run, _Flight] = {}
+        self._finished: dict[int, tuple[Recipe, float]] = {}
         self._decided = None if study.search else study.recipe
 
     def restore(self, run: Run, folder: Path, result: Result) -> None:
-        """Enter a finished run into Optuna's store."""
-        epochs = read_epochs(folder)
-        state = TrialState.PRUNED if result.stopped == "stopper" else TrialState.COMPLETE
-        self._study.add_trial(
-            optuna.trial.create_trial(
-                state=state,
-                value=result.validation,
-                params={key: getattr(run.recipe, key) for key in self._space} if run.trial is not None else {},
-                distributions=self._space if run.trial is not None else {},
-                intermediate_values={e.index: e.validation_iou for e in epochs},
-                user_attrs={"run": run.label},
-            )
-        )
+        """Enter a finished run as if it had just been at work."""
+        row = self._row(run)
+        row.curve = {epoch.index: epoch.validation_iou for epoch in read_epochs(folder)}
+        row.state, row.value = TrialState.COMPLETE, result.validation
+        if run.trial is not None:
+            told = self._replay(row, result)
+            row.state, row.value = told.state, told.value
+        self._store.keep(self._shelf, row)
         self._remember(run, result)
 
-    def ask(self, number: int) -> Run:
-        """Give the cell's trial of that number: the recipe with what the sampler suggests."""
-        self._study.sampler = self._sampler(number)
-        trial = self._study.ask(self._space)
-        recipe = Recipe.model_validate(self.recipe.model_dump() | trial.params)
-        run = Run(cell=self.cell, recipe=recipe, seed=SEARCH_SEED, trial=number)
-        self._enter(run, trial)
+    def ask(self, number: int, recipe: Recipe | None = None) -> Run:
+        """Give the cell's trial of that number, with the recipe that it was begun with before, or else a new one.
+
+        A recipe that this search does not give, because the study was another when it was begun, is passed over.
+        """
+        if recipe is not None and self._gives(recipe):
+            trial = self._enter(self._values(recipe))
+        else:
+            trial = self._suggest(number)
+        found = Recipe.model_validate(self.recipe.model_dump() | trial.params)
+        run = Run(cell=self.cell, recipe=found, seed=SEARCH_SEED, trial=number)
+        self._fly(run, trial)
         return run
 
     def begin(self, run: Run) -> None:
-        """Enter a run of a reported seed, whose recipe is decided."""
-        self._enter(run, self._study.ask())
+        """Hear that a run of a reported seed begins, whose recipe is decided."""
+        self._fly(run, None)
 
     def advance(self, run: Run, epoch: Epoch) -> bool:
-        """Report an epoch; True where the stopper wants this trial to end. A reported seed is never stopped."""
-        self._trials[run].report(epoch.validation_iou, epoch.index)
-        return run.trial is not None and self._trials[run].should_prune()
+        """Hear of an epoch; True where the stopper wants this trial to end. A reported seed is never stopped.
+
+        A run that goes on from a checkpoint says its earlier epochs again, and is answered as before.
+        """
+        flight = self._flying[run]
+        if epoch.index not in flight.answers:
+            self._store.report(self._shelf, flight.row, epoch.index, epoch.validation_iou)
+            flight.answers[epoch.index] = flight.trial is not None and _judged(flight.trial, epoch)
+        return flight.answers[epoch.index]
 
     def tell(self, run: Run, result: Result | None) -> None:
         """Close a run with its result, or with None where it failed."""
-        trial = self._trials.pop(run)
-        if result is None:
-            self._study.tell(trial, state=TrialState.FAIL)
-        elif result.stopped == "stopper":
-            self._study.tell(trial, state=TrialState.PRUNED)
-        else:
-            self._study.tell(trial, result.validation)
+        flight = self._flying.pop(run)
+        state, value = (TrialState.FAIL, None) if result is None else (TrialState.COMPLETE, result.validation)
+        if flight.trial is not None:
+            told = self._close(flight.trial, result)
+            state, value = told.state, told.value
+        self._store.end(self._shelf, flight.row, state, value)
         if result is not None:
             self._remember(run, result)
 
@@ -87,54 +108,76 @@ class CellSearch:
     def best(self) -> Recipe | None:
         """What the seeds are trained with; None where every trial failed.
 
-        That is what finished seeds were trained with, else the best finished trial's recipe; without a search it is
-        the study's own.
+        That is what finished seeds were trained with, else the best finished trial's recipe (of equals the first);
+        without a search it is the study's own.
         """
         if self._decided is not None:
             return self._decided
-        return max(self._values.values(), key=lambda v: v[0])[1] if self._values else None
+        if not self._finished:
+            return None
+        return self._finished[min(self._finished, key=lambda number: (-self._finished[number][1], number))][0]
 
-    @property
-    def _space(self) -> dict[str, BaseDistribution]:
-        return {key: _distribution(key, span) for key, span in self._search.space.items()} if self._search else {}
+    def importance(self) -> Importance | None:
+        """How much each searched key decides, or None where too few trials were trained to their end to say."""
+        return importance(self._space, self._told())
 
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+    def _suggest(self, number: int) -> Trial:
+        assert self._search is not None
         seed = (self._seed + number) % 2**32
-        if self._search and self._search.sampler == "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        return optuna.samplers.TPESampler(seed=seed)
+        self._study.sampler = sampler(self._search, seed)
+        return self._enter(planned(self._search, number, self._told(), seed))
 
-    def _enter(self, run: Run, trial: optuna.trial.Trial) -> None:
-        trial.set_user_attr("run", run.label)
-        self._trials[run] = trial
+    def _enter(self, values: Values | None) -> Trial:
+        """Begin a trial with these values, or with what the sampler suggests."""
+        if values is not None:
+            self._study.enqueue_trial(values)
+        return self._study.ask(self._space)
+
+    def _replay(self, row: Row, result: Result) -> FrozenTrial:
+        trial = self._enter(row.params)
+        for epoch, value in row.curve.items():
+            trial.report(value, epoch)
+            if self._search is not None and self._search.stopper == "hyperband":
+                trial.should_prune()  # it notes in the trial how far that came
+        return self._close(trial, result)
+
+    def _close(self, trial: Trial, result: Result | None) -> FrozenTrial:
+        if result is None:
+            return self._study.tell(trial, state=TrialState.FAIL)
+        if result.stopped == "stopper":
+            return self._study.tell(trial, state=TrialState.PRUNED)
+        return self._study.tell(trial, result.validation)
+
+    def _fly(self, run: Run, trial: Trial | None) -> None:
+        row = self._row(run)
+        self._flying[run] = _Flight(row, trial)
+        self._store.begin(self._shelf, row)
+
+    def _row(self, run: Run) -> Row:
+        attributes = {LABEL: run.label, "seed": run.seed, "recipe": run.recipe.model_dump(mode="json")}
+        return Row(attributes, self._values(run.recipe), self._space)
+
+    def _values(self, recipe: Recipe) -> Values:
+        return {key: getattr(recipe, key) for key in self._space}
+
+    def _gives(self, recipe: Recipe) -> bool:
+        values = self._values(recipe)
+        same = Recipe.model_validate(self.recipe.model_dump() | values) == recipe
+        return self._search is not None and same and holds(self._search.space, values)
+
+    def _told(self) -> list[tuple[Values, float]]:
+        return [(self._values(recipe), value) for _, (recipe, value) in sorted(self._finished.items())]
 
     def _remember(self, run: Run, result: Result) -> None:
         if run.trial is None:
             self._decided = run.recipe
         elif result.stopped != "stopper":
-            self._values[run.trial] = (result.validation, run.recipe)
+            self._finished[run.trial] = (run.recipe, result.validation)
 
 
-def new_store(folder: Path) -> optuna.storages.BaseStorage:
-    """An empty SQLite store in the study's folder, to be filled from the results on disk."""
-    path = folder / "optuna.db"
-    path.unlink(missing_ok=True)
-    return optuna.storages.RDBStorage(URL.create("sqlite", database=str(path)).render_as_string())
-
-
-def _stopper(study: Study) -> optuna.pruners.BasePruner:
-    kind = study.search.stopper if study.search else "none"
-    if kind == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=study.recipe.epochs // 10)
-    if kind == "hyperband":
-        return optuna.pruners.HyperbandPruner(max_resource=study.recipe.epochs)
-    return optuna.pruners.NopPruner()
-
-
-def _distribution(key: str, span: Span | list[Any]) -> BaseDistribution:
-    if not isinstance(span, Span):
-        return CategoricalDistribution(span)
-    annotation = Recipe.model_fields[key].annotation
-    if annotation is int or int in get_args(annotation):
-        return IntDistribution(int(span.low), int(span.high), log=span.log)
-    return FloatDistribution(span.low, span.high, log=span.log)
+def _judged(trial: Trial, epoch: Epoch) -> bool:
+    trial.report(epoch.validation_iou, epoch.index)
+    with warnings.catch_warnings():
+        # The Wilcoxon stopper passes over epochs that the best trial did not come to, as it should, and warns of it.
+        warnings.simplefilter("ignore", UserWarning)
+        return bool(trial.should_prune())

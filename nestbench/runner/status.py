@@ -1,15 +1,18 @@
 """How far a study is, from the files of its results alone."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Literal
 
-from nestbench.results.records import read_failure, read_result, run_folder
+from nestbench.results.places import run_folder
+from nestbench.results.records import CHECKPOINT, read_failure, read_result
 from nestbench.results.running import read_mark
 from nestbench.study.schema import Cell, Run, Study
 
-State = Literal["done", "running", "failed", "waiting"]
+State = Literal["done", "running", "stopped", "failed", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,36 @@ class RunStatus:
     epochs: int = 0
     validation: float | None = None
     """Best validation IoU so far, 0 to 1."""
+    seconds: float = 0.0
+    """That its epochs have taken."""
+    at_work: str = ""
+    """Process and host that work on it."""
 
 
 def study_status(study: Study, folder: Path) -> list[RunStatus]:
     """Status of every run: each cell's search trials, then its seeds."""
     return [_status(run, run_folder(folder, run)) for cell in study.cells() for run in _runs(study, cell)]
+
+
+def seconds_left(rows: Sequence[RunStatus]) -> float | None:
+    """Seconds until every run is done, by as many workers as are busy now, else by one; None while nothing is known.
+
+    A run takes as long as its cell's finished ones did, else as those of all cells, else as it will if it does not end
+    early.
+    """
+    took: dict[Cell, list[float]] = defaultdict(list)
+    for row in rows:
+        if row.state == "done":
+            took[row.run.cell].append(row.seconds)
+    longest = [
+        row.seconds / row.epochs * row.run.recipe.epochs for row in rows if row.state == "running" and row.epochs
+    ]
+    every = [seconds for cell in took.values() for seconds in cell] or longest
+    if not every:
+        return None
+    whole = mean(every)
+    lefts = [max(0.0, mean(took.get(row.run.cell) or [whole]) - row.seconds) for row in rows if row.state != "done"]
+    return sum(lefts) / max(1, sum(row.state == "running" for row in rows))
 
 
 def _runs(study: Study, cell: Cell) -> Iterator[Run]:
@@ -40,9 +68,12 @@ def _runs(study: Study, cell: Cell) -> Iterator[Run]:
 def _status(run: Run, folder: Path) -> RunStatus:
     result = read_result(folder)
     if result is not None:
-        return RunStatus(run, "done", "", result.epochs, result.validation)
+        return RunStatus(run, "done", "", result.epochs, result.validation, result.seconds)
     mark = read_mark(folder)
     if mark is not None:
-        return RunStatus(run, "running", "", mark.epochs, mark.validation)
+        where = f"process {mark.process} on {mark.host}"
+        return RunStatus(run, "running", "", mark.epochs, mark.validation, mark.seconds, where)
     reason = read_failure(folder)
-    return RunStatus(run, "waiting") if reason is None else RunStatus(run, "failed", reason)
+    if reason is not None:
+        return RunStatus(run, "failed", reason)
+    return RunStatus(run, "stopped" if (folder / CHECKPOINT).exists() else "waiting")

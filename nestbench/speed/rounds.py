@@ -63,10 +63,11 @@ def steady(taken: Seconds) -> bool:
 def take_turns(
     passes: Sequence[Pass], rounds: int, on_round: Callable[[int], None], clock: Clock = time.perf_counter
 ) -> Seconds:
-    """Seconds of each pass in each round: (rounds, passes). Each round begins with the next pass, so none is favoured."""
+    """Seconds of each pass in each round: (rounds, passes). Each round begins with the next one of them."""
     taken = np.zeros((rounds, len(passes)))
     for index in range(rounds):
-        for column in np.roll(np.arange(len(passes)), -index):
+        for place in range(len(passes)):
+            column = (index + place) % len(passes)
             taken[index, column] = _timed(passes[column], clock)
         on_round(index + 1)
     return taken

@@ -1,27 +1,36 @@
 """A study as frozen data: Study -> Cell -> Run."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from math import prod
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from nestbench.study.data import DatasetSpec
 from nestbench.study.models import check_model, split_depth
+from nestbench.study.space import Space, Span, axes
 from nestbench.study.words import FolderName, Frozen, slug
 from nestbench.topology import MAX_DEPTH, MEMBERS, parse
 
 Block = Literal["modern", "paper"]
 Schedule = Literal["constant", "cosine", "plateau"]
-Stopper = Literal["none", "median", "hyperband"]
-Sampler = Literal["tpe", "random"]
+Stopper = Literal["none", "median", "hyperband", "wilcoxon"]
+Sampler = Literal["tpe", "random", "grid", "cmaes", "gp"]
 
 DEVICES = ("auto", "cpu", "cuda")
+ENGINES = ("torch", "openvino")
+"""What computes a trained network."""
 
 
 def seed_label(seed: int) -> str:
     """What a run with a reported seed is called within its cell."""
     return f"seed-{seed}"
+
+
+def trial_label(number: int) -> str:
+    """What a trial of a cell's search is called."""
+    return f"trial-{number:03d}"
 
 
 class Recipe(Frozen):
@@ -40,27 +49,15 @@ class Recipe(Frozen):
     augment: bool = True
 
 
-class Span(Frozen):
-    """A range of numbers to search; logarithmic where small and large ones matter alike."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> "Span":
-        if not self.low < self.high:
-            raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range cannot start at {self.low:g}")
-        return self
+WHOLE = frozenset(key for key, field in Recipe.model_fields.items() if field.annotation is int)
+"""The keys of a recipe that are whole numbers."""
 
 
 class Search(Frozen):
     """The same search for every cell: so many trials over the same space."""
 
     trials: int = Field(ge=1)
-    space: dict[str, Span | Annotated[list[Any], Field(min_length=1)]] = Field(min_length=1)
+    space: Space = Field(min_length=1)
     sampler: Sampler = "tpe"
     stopper: Stopper = "none"
 
@@ -68,6 +65,15 @@ class Search(Frozen):
     @classmethod
     def _every_choice_makes_a_recipe(cls, space: dict[str, Any]) -> dict[str, Any]:
         return {key: _checked(key, choices) for key, choices in space.items()}
+
+    @model_validator(mode="after")
+    def _the_sampler_takes_the_space(self) -> "Search":
+        if self.sampler == "cmaes" and not any(isinstance(span, Span) for span in self.space.values()):
+            raise ValueError("sampler 'cmaes' searches ranges from low to high, and space has only lists of choices")
+        points = prod(map(len, axes(self.space, WHOLE).values())) if self.sampler == "grid" else self.trials
+        if points != self.trials:
+            raise ValueError(f"sampler 'grid' tries each of its {points} points once, but trials is {self.trials}")
+        return self
 
 
 def _checked(key: str, choices: Span | list[Any]) -> Span | list[Any]:
@@ -187,7 +193,7 @@ class Run(Frozen):
     @property
     def label(self) -> str:
         """Name within the cell: ``seed-0`` or ``trial-003``."""
-        return seed_label(self.seed) if self.trial is None else f"trial-{self.trial:03d}"
+        return seed_label(self.seed) if self.trial is None else trial_label(self.trial)
 
     def __str__(self) -> str:
         return f"{self.cell} / {self.label}"

@@ -1,4 +1,5 @@
 import json
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +11,10 @@ from nestbench.cli import answer
 from nestbench.machine import choose_plan, cores
 from nestbench.machine.measure import WAYS
 from nestbench.results.atomic import write_json
-from nestbench.results.records import Result, run_folder, write_failure, write_result
+from nestbench.results.places import run_folder
+from nestbench.results.records import Result, write_failure, write_result
 from nestbench.runner.events import Event, Failed, Finished, Planned, Started
+from nestbench.runner.means import Means
 from nestbench.study.schema import Run
 
 MakeResult = Callable[..., Result]
@@ -23,11 +26,15 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """Put a fake runner and report in place; what they are asked is kept here, what happens is told by `events`."""
     kept: dict[str, Any] = {"events": []}
 
-    def run_study(study: object, folder: Path, **others: object) -> Iterator[Event]:
-        kept["run"] = {"folder": folder} | others
+    def run_study(study: object, folder: Path, means: Means, stop: Callable[[], bool]) -> Iterator[Event]:
+        kept["run"] = {"folder": folder, "means": means}
         for event in kept["events"]:
             if isinstance(event, BaseException):
                 raise event
+            if isinstance(event, signal.Signals):
+                signal.raise_signal(event)
+                assert stop()
+                return
             yield event
 
     def build_report(folder: Path, out: Path) -> Path:
@@ -48,8 +55,8 @@ def test_a_study_that_went_well_ends_with_its_table_and_its_report(
     options = ["--workers", "2", "--device", "cpu", "--precision", "float32", "--data", "there"]
     assert answer(["study", "run", str(study_file), *options]) == 0
     assert asked["run"]["folder"] == Path("results/small")
-    assert (asked["run"]["workers"], asked["run"]["device"], asked["run"]["data"]) == (2, "cpu", Path("there"))
-    assert asked["run"]["precision"] == "float32"
+    means = asked["run"]["means"]
+    assert (means.workers, means.device, means.data, means.precision) == (2, "cpu", Path("there"), "float32")
     assert asked["report"] == (Path("results/small"), Path("reports/small.pdf"))
     said = capsys.readouterr().out.splitlines()
     assert "71.2" in next(line for line in said if "12,345" in line)
@@ -86,13 +93,31 @@ def test_a_study_of_which_every_run_failed_has_no_report(
     assert "report" not in asked
 
 
-def test_ctrl_c_stops_a_study_and_says_how_to_go_on(
-    asked: dict[str, Any], study_file: Path, runs: list[Run], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_asks_a_study_to_stop_and_says_how_to_go_on(
+    how: signal.Signals, code: int, asked: dict[str, Any], study_file: Path, runs: list[Run], capsys: Capture
 ) -> None:
-    asked["events"] = [Planned(tuple(runs), (), 0), Started(runs[0]), KeyboardInterrupt()]
-    assert answer(["study", "run", str(study_file)]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    before = signal.getsignal(how)
+    asked["events"] = [Planned(tuple(runs), (runs[0],), 0), Started(runs[1]), how]
+    assert answer(["study", "run", str(study_file)]) == code
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("stopping after the step that is being taken")
+    assert "the same command goes on" in said[1]
     assert "report" not in asked
+    assert signal.getsignal(how) == before
+
+
+def test_a_second_ctrl_c_stops_at_once(
+    asked: dict[str, Any], study_file: Path, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_study(*_: object) -> Iterator[Event]:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        yield Started(runs[0])
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr("nestbench.runner.study.run_study", run_study)
+    assert answer(["study", "run", str(study_file)]) == 130
 
 
 def test_the_report_alone_is_built_without_a_run(
@@ -122,7 +147,7 @@ def test_status_tells_done_from_failed_from_waiting(
     )
     assert answer(command) == 0
     said = capsys.readouterr().out
-    assert said.splitlines()[-1] == "1 done, 0 running, 1 failed, 2 waiting"
+    assert said.splitlines()[-1] == "1 done, 0 running, 0 stopped, 1 failed, 2 waiting; about 90 s left"
     assert "the loss is not finite" in said
 
 

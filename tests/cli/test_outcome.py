@@ -6,7 +6,8 @@ from statistics import mean, stdev
 import pytest
 
 from nestbench.cli.outcome import say_outcome
-from nestbench.results.records import Result, run_folder, write_result
+from nestbench.results.places import run_folder
+from nestbench.results.records import Result, write_result
 from nestbench.study.schema import Run, Study
 
 

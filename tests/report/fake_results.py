@@ -8,17 +8,9 @@ import numpy as np
 import pandas as pd
 from fake_numbers import GAIN, SIZE, Fake, counts, epochs, random, size, speed, stand_in
 
+from nestbench.results.places import run_folder
 from nestbench.results.predictions import writing_predictions
-from nestbench.results.records import (
-    Result,
-    fingerprint,
-    run_folder,
-    slug,
-    write_cases,
-    write_epochs,
-    write_failure,
-    write_result,
-)
+from nestbench.results.records import Result, fingerprint, slug, write_cases, write_epochs, write_failure, write_result
 from nestbench.results.scores import mean_scores
 from nestbench.study.data import DatasetSpec
 from nestbench.study.files import dump_study

@@ -1,20 +1,25 @@
 import json
 import os
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nestbench.errors import RequestError
+from nestbench.results.places import run_folder
 from nestbench.results.records import (
     Epoch,
     Result,
     fingerprint,
+    read_begun,
     read_cases,
     read_epochs,
     read_failure,
     read_result,
-    run_folder,
+    write_begun,
+    write_cases,
     write_epochs,
     write_failure,
     write_result,
@@ -29,9 +34,10 @@ EPOCH = Epoch(0, 1.0, 0.9, 0.5, True, 0.1)
 
 
 def test_what_is_written_is_read(tmp_path):
-    write_result(tmp_path, RESULT)
     write_epochs(tmp_path, [EPOCH, EPOCH])
-    assert read_result(tmp_path) == RESULT
+    written = write_result(tmp_path, RESULT)
+    assert read_result(tmp_path) == written
+    assert replace(written, files={}) == RESULT
     assert read_epochs(tmp_path) == [EPOCH, EPOCH]
 
 
@@ -43,12 +49,44 @@ def test_a_result_removes_the_failure_before_it(tmp_path):
     assert read_failure(tmp_path) is None
 
 
-def test_a_result_whose_identity_was_changed_is_refused(tmp_path):
+@pytest.mark.parametrize(("was", "becomes"), [('"run": 1', '"run": 2'), ('"iou": 0.7', '"iou": 0.8'), ("0.8", "0.9")])
+def test_a_result_that_was_edited_is_refused(tmp_path, was, becomes):
     write_result(tmp_path, RESULT)
     path = tmp_path / "result.json"
-    path.write_text(path.read_text().replace('"run": 1', '"run": 2'))
-    with pytest.raises(RequestError, match=r"result.json': its identity was changed"):
+    path.write_text(path.read_text().replace(was, becomes))
+    with pytest.raises(RequestError, match=r"result.json': it was changed after it was written"):
         read_result(tmp_path)
+
+
+def test_a_curve_or_table_that_was_edited_is_refused(tmp_path):
+    write_epochs(tmp_path, [EPOCH])
+    write_cases(tmp_path, pd.DataFrame({"case": ["a"], "tp": [1]}))
+    write_result(tmp_path, RESULT)
+    assert read_cases(tmp_path)["tp"].item() == 1
+    write_epochs(tmp_path, [replace(EPOCH, validation_iou=0.6)])
+    write_cases(tmp_path, pd.DataFrame({"case": ["a"], "tp": [2]}))
+    for read, name in ((read_epochs, "epochs.jsonl"), (read_cases, "cases.parquet")):
+        with pytest.raises(RequestError, match=f"{name}': it was changed after its run was done"):
+            read(tmp_path)
+
+
+def test_a_result_of_a_newer_version_is_refused_by_what_it_has(tmp_path):
+    write_result(tmp_path, RESULT)
+    path = tmp_path / "result.json"
+    content = {k: v for k, v in json.loads(path.read_text()).items() if k != "hash"} | {"energy": 3.0}
+    path.write_text(json.dumps(content | {"hash": fingerprint(content)}))
+    with pytest.raises(RequestError, match="it has 'energy', which this version of nestbench does not know"):
+        read_result(tmp_path)
+
+
+def test_a_trial_that_was_begun_keeps_its_recipe_until_it_is_done(tmp_path):
+    cell = Cell(dataset=DatasetSpec(name="synthetic"), encoder="plain:4", model="unet", depth=2, block="modern")
+    run = Run(cell=cell, recipe=Recipe(learning_rate=0.003, batch=4), seed=1, trial=2)
+    assert read_begun(tmp_path) is None
+    write_begun(tmp_path, run)
+    assert read_begun(tmp_path) == run.recipe
+    write_result(tmp_path, RESULT)
+    assert read_begun(tmp_path) is None
 
 
 def test_a_damaged_curve_or_table_is_named(tmp_path):

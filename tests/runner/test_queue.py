@@ -5,10 +5,12 @@ import pytest
 from nestbench.datasets.splits import Split
 from nestbench.errors import RequestError
 from nestbench.machine import Plan
-from nestbench.results.records import Epoch, Result, run_folder, write_epochs, write_result
+from nestbench.results.places import run_folder
+from nestbench.results.records import Epoch, Result, write_epochs, write_result
 from nestbench.runner.job import Job
 from nestbench.runner.queue import find_done, open_queues
 from nestbench.runner.search import SEARCH_SEED
+from nestbench.runner.store import new_store
 from nestbench.study.schema import Study
 
 SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "batch": [4, 8], "epochs": {"low": 2, "high": 9}}
@@ -38,14 +40,13 @@ def finish(folder, run, validation=0.5, stopped="patience"):
     result = result_of(job_in(folder)(run), validation, stopped)
     run_folder(folder, run).mkdir(parents=True, exist_ok=True)
     write_epochs(run_folder(folder, run), [Epoch(0, 1.0, 1.0, validation, True, 1.0)])
-    write_result(run_folder(folder, run), result)
-    return result
+    return write_result(run_folder(folder, run), result)
 
 
 def opened(folder, asked, content="content"):
     found = find_done(asked, folder, job_in(folder, content))
     done = [run for one in found.values() for run, _ in one.seeds.values()]
-    return list(open_queues(asked, folder, found).values()), done
+    return list(open_queues(asked, folder, found, new_store(folder)).values()), done
 
 
 def drain(folder, queue, stop_after=None, value=lambda run: run.recipe.learning_rate):

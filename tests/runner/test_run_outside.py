@@ -7,9 +7,11 @@ from safetensors.torch import save_file
 
 from nestbench.errors import RequestError
 from nestbench.model import load
+from nestbench.results.places import run_folder
 from nestbench.results.reading import read_json
-from nestbench.results.records import read_result, run_folder
+from nestbench.results.records import read_result
 from nestbench.runner.events import Finished
+from nestbench.runner.means import Means
 from nestbench.runner.study import run_study
 from nestbench.study.schema import Run, Study
 
@@ -28,7 +30,7 @@ def study(**changes):
 
 
 def run(place, asked):
-    return list(run_study(asked, place / "results", data=place, cache=place / "cache"))
+    return list(run_study(asked, place / "results", Means(place, place / "cache")))
 
 
 def folders(place, asked):

@@ -12,6 +12,7 @@ from nestbench.results.records import read_result
 from nestbench.results.scores import case_scores
 from nestbench.runner.check import check_study
 from nestbench.runner.events import Advanced, Finished, Planned, Preparing, Started, Timing
+from nestbench.runner.means import Means
 from nestbench.runner.status import study_status
 from nestbench.runner.study import run_study
 from nestbench.runner.timing import ROUNDS
@@ -38,7 +39,7 @@ def place(tmp_path_factory):
 
 
 def run(place, study=STUDY):
-    return list(run_study(study, place / "results", data=place, cache=place / "cache"))
+    return list(run_study(study, place / "results", Means(place, place / "cache")))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,8 @@ def test_the_pictures_are_of_the_best_the_median_and_the_worst_case(place, event
 
 
 def mean_iou_of(place, case):
-    from nestbench.results.records import read_cases, run_folder  # noqa: PLC0415
+    from nestbench.results.places import run_folder  # noqa: PLC0415
+    from nestbench.results.records import read_cases  # noqa: PLC0415
 
     found = []
     for status in study_status(STUDY, place / "results"):

@@ -7,7 +7,8 @@ import pytest
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.machine import Plan
-from nestbench.results.records import read_cases, read_epochs, read_result, run_folder
+from nestbench.results.places import run_folder
+from nestbench.results.records import read_cases, read_epochs, read_result
 from nestbench.runner.job import Job
 from nestbench.runner.messages import Began, Ended, Reported
 from nestbench.runner.status import study_status
@@ -40,7 +41,9 @@ def drive(crew, stop_after=99):
     """Answer messages until nothing is in flight; all of them."""
     heard = []
     while crew.busy:
-        heard.append(crew.next())
+        if (message := crew.next()) is None:
+            continue
+        heard.append(message)
         if isinstance(heard[-1], Reported):
             crew.reply(heard[-1].run, heard[-1].epoch.index + 1 >= stop_after)
     return heard
@@ -63,6 +66,7 @@ def test_a_run_says_what_it_does_and_leaves_its_files(tmp_path):
         "epochs.jsonl",
         "predictions.npz",
         "weights.safetensors",
+        "run.log",
     }
     assert study_status(STUDY, tmp_path)[0].state == "done"
 
@@ -74,16 +78,66 @@ def test_a_run_that_is_told_to_stop_ends_after_its_epoch(tmp_path):
     assert (result.epochs, result.stopped) == (1, "stopper")
 
 
-def test_a_process_that_dies_fails_its_run_and_the_next_one_works(tmp_path):
+def began_in(crew):
+    """The first message: a run has begun."""
+    while (message := crew.next()) is None:
+        pass
+    assert isinstance(message, Began)
+    return message
+
+
+def test_a_process_that_dies_loses_its_run_and_no_other(tmp_path):
+    with open_workers(2) as crew:
+        for seed in range(2):
+            crew.start(job_in(tmp_path, seed))
+        killed = began_in(crew)
+        os.kill(killed.process, signal.SIGKILL)
+        ends = {m.run: m for m in drive(crew) if isinstance(m, Ended)}
+        lost = ends.pop(killed.run)
+        assert (lost.result, lost.kind) == (None, "lost")
+        assert "its process died" in lost.reason
+        assert all(end.result for end in ends.values())
+        crew.start(job_in(tmp_path, killed.run.seed))
+        assert drive(crew)[-1].result is not None
+
+
+def test_a_run_that_is_killed_is_lost(tmp_path):
     with open_workers(1) as crew:
         crew.start(job_in(tmp_path))
-        began = crew.next()
-        os.kill(began.process, signal.SIGKILL)
-        ended = drive(crew)[-1]
-        assert ended.result is None
-        assert "BrokenProcessPool" in ended.reason
-        crew.start(job_in(tmp_path, seed=1))
+        crew.kill(began_in(crew).run)
+        assert drive(crew)[-1].kind == "lost"
+
+
+def weights_of(job):
+    return (run_folder(job.folder, job.run) / "weights.safetensors").read_bytes()
+
+
+def test_a_run_that_is_stopped_goes_on_and_ends_with_the_same_weights(tmp_path):
+    whole, parted = job_in(tmp_path / "whole"), job_in(tmp_path / "parted")
+    with open_workers(1) as crew:
+        crew.start(whole)
+        drive(crew)
+    with open_workers(1) as crew:
+        crew.start(parted)
+        began_in(crew)
+        crew.stop()
+        assert drive(crew)[-1].kind == "stopped"
+    assert (run_folder(parted.folder, parted.run) / "checkpoint.safetensors").exists()
+    assert read_result(run_folder(parted.folder, parted.run)) is None
+    with open_workers(1) as crew:
+        crew.start(parted)
         assert drive(crew)[-1].result is not None
+    assert weights_of(parted) == weights_of(whole)
+    assert not (run_folder(parted.folder, parted.run) / "checkpoint.safetensors").exists()
+    log = (run_folder(parted.folder, parted.run) / "run.log").read_text()
+    assert log.index("stopped") < log.index("epoch 3") < log.index("done")
+
+
+def test_a_run_that_begins_while_all_stop_stops_too(tmp_path):
+    with open_workers(1) as crew:
+        crew.start(job_in(tmp_path))
+        crew.stop()  # before its process is known
+        assert drive(crew)[-1].kind == "stopped"
 
 
 def test_a_run_that_cannot_read_its_data_says_why(tmp_path):

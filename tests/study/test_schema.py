@@ -54,6 +54,16 @@ REFUSED = {
     MINE + "search: {trials: 1, space: {batch: {low: 1, high: 4, step: 1}}}": "unknown key 'search.space.batch.step'",
     MINE + "search: {trials: 1, space: {augment: {low: 0, high: 1}}}": "'augment' is not a number",
     MINE + "search: {trials: 1, space: {loss: {low: 0, high: 1}}}": "'loss' is not a number",
+    MINE
+    + "search: {trials: 2, sampler: cmaes, space: {batch: [4, 8]}}": "search: sampler 'cmaes' searches ranges from low",
+    MINE
+    + "search: {trials: 2, sampler: grid, space: {weight_decay: {low: 0, high: 1}}}": "search: sampler 'grid' needs a "
+    "list of choices for 'weight_decay'",
+    MINE + "search: {trials: 3, sampler: grid, space: {batch: [4, 8]}}": "each of its 2 points once, but trials is 3",
+    MINE
+    + "search: {trials: 1, sampler: tpa, space: {batch: [4]}}": "search.sampler is 'tpa', but input should be 'tpe', ",
+    MINE
+    + "search: {trials: 1, stopper: off, space: {batch: [4]}}": "search.stopper is False, but input should be 'none', ",
     MINE + "recipe: {learning_rate: .inf}": "recipe.learning_rate is inf, but input should be a finite number",
     MINE + "encoders: plain": "encoders is 'plain', but must be a list",
     MINE + "seeds: 3\nseeds: 4": "line 4, column 1: the key 'seeds' is given twice",

@@ -2,40 +2,9 @@ import itertools
 
 import pytest
 import torch
-from drawn_feed import feed_of
+from small_lesson import fitting, network, weights
 
 from nestbench.errors import RunError
-from nestbench.losses import bce_dice
-from nestbench.machine import Plan
-from nestbench.model import build
-from nestbench.study.schema import Recipe
-from nestbench.train import LearningRate, fit, total_loss
-
-PLAN = Plan("cpu", "float32", "contiguous", 1)
-
-
-def squares(n=12, size=16, seed=0):
-    """Bright squares on noise: what a network must learn to outline."""
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(0, 60, (n, 1, size, size), dtype=torch.uint8, generator=generator)
-    masks = torch.zeros(n, size, size, dtype=torch.uint8)
-    for i in range(n):
-        masks[i, i % 8 : i % 8 + 6, 3:11] = 1
-    return feed_of(images + 120 * masks[:, None], masks)
-
-
-def network(name="unet++ds", block="modern"):
-    torch.manual_seed(0)
-    return build(name, "plain:4", depth=2, block=block)
-
-
-def fitting(model, loss=bce_dice, seed=0, **recipe):
-    settings = Recipe.model_validate({"epochs": 4, "batch": 4, "learning_rate": 0.01} | recipe)
-    return fit(model, squares(), squares(seed=1), settings, loss, seed, PLAN)
-
-
-def weights(model):
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
 @pytest.mark.parametrize("name", ["unet", "unet++ds"])
@@ -84,13 +53,6 @@ def test_training_ends_when_patience_does():
     assert len(epochs) == best + 4 < 50
 
 
-def test_each_head_enters_the_loss_alike():
-    model = network().eval()
-    images, masks = torch.randn(2, 1, 16, 16), torch.randint(0, 2, (2, 16, 16))
-    parts = [bce_dice(logits, masks) for logits in model(images).values()]
-    torch.testing.assert_close(total_loss(model, images, masks, bce_dice, PLAN), sum(parts))
-
-
 def test_the_loss_of_one_head_and_of_several_can_be_compared():
     epoch = next(fitting(network(), learning_rate=1e-9))
     assert 0.3 < epoch.train_loss < 2.5
@@ -119,16 +81,6 @@ def test_the_cosine_schedule_ends_near_zero():
         steps.append(weights(model).clone())
     moved = [(b - a).norm() for a, b in itertools.pairwise(steps)]
     assert moved[-1] < 0.3 * moved[0]
-
-
-def test_the_plateau_schedule_falls_when_half_of_patience_brought_nothing_better():
-    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    rate = LearningRate(optimiser, Recipe(schedule="plateau", patience=4), steps=1)
-    rates = []
-    for iou in (0.5, 0.6, 0.6, 0.59, 0.61, 0.6, 0.6, 0.6, 0.6):
-        rate.after_epoch(iou)
-        rates.append(round(optimiser.param_groups[0]["lr"], 6))
-    assert rates == [1, 1, 1, 0.2, 0.2, 0.2, 0.04, 0.04, 0.008]
 
 
 def test_a_run_on_a_plateau_moves_less_before_it_ends():

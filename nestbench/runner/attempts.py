@@ -1,0 +1,35 @@
+"""What is tried again: a run that did not fit in memory, or whose process is gone."""
+
+from collections import Counter
+from dataclasses import replace
+
+from nestbench.runner.job import Job
+from nestbench.runner.messages import Ended
+from nestbench.study.schema import Run
+
+
+class Attempts:
+    """The jobs that were handed out, and how often each was lost."""
+
+    def __init__(self, retries: int) -> None:
+        self._retries = retries
+        self._jobs: dict[Run, Job] = {}
+        self._lost: Counter[Run] = Counter()
+
+    def note(self, job: Job) -> None:
+        """A job is handed out."""
+        self._jobs[job.run] = job
+
+    def again(self, end: Ended) -> Job | None:
+        """The job to try instead, or None where a run's end is final.
+
+        A run that needs too much memory passes its batches in twice as many parts, down to two images each. One that
+        was lost goes on from its checkpoint, so many times.
+        """
+        job = self._jobs.pop(end.run)
+        if end.kind == "memory" and job.parts * 4 <= end.run.recipe.batch:
+            return replace(job, parts=job.parts * 2)
+        if end.kind == "lost" and self._lost[end.run] < self._retries:
+            self._lost[end.run] += 1
+            return job
+        return None

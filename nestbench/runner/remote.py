@@ -1,0 +1,66 @@
+"""A run in a process of some node of a cluster, and how that hears of the coordinator."""
+
+import os
+import signal
+import socket
+import threading
+import traceback
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nestbench.results.places import run_folder
+from nestbench.results.records import Epoch
+from nestbench.runner.execute import execute
+from nestbench.runner.job import Job
+from nestbench.runner.join import load_ray
+from nestbench.runner.messages import Began, Ended, Reported, ended
+from nestbench.runner.shared import Tokens, held, unseen
+
+
+def work(number: int, job: Job, mailbox: Any, shared: Tokens) -> Ended:
+    """Do a run, hear its coordinator, and say how it ended, whatever happens but the end of the process.
+
+    ``number`` is that of the flight, ``mailbox`` the handle of the ``Mailbox`` that Ray serves.
+    """
+    host = socket.gethostname()
+    if problem := unseen(shared):  # on a node that came later
+        return Ended(job.run, None, f"node '{host}' {problem}", "lost")
+    ray, stop = load_ray(), _wish_to_stop(mailbox)
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())  # a node that is taken away sends it
+    ray.get(mailbox.tell.remote(number, Began(job.run, host, os.getpid())))
+
+    def on_epoch(epoch: Epoch) -> bool:
+        return bool(ray.get(mailbox.ask.remote(number, Reported(job.run, epoch))))
+
+    try:
+        with held(run_folder(job.folder, job.run)):
+            result = execute(job, on_epoch, stop.is_set)
+    except Exception as error:
+        return ended(job.run, error, _place(error))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return Ended(job.run, result)
+
+
+@cache
+def _wish_to_stop(mailbox: Any) -> threading.Event:
+    """Set once the coordinator asks this process to stop; where the coordinator is gone, the process ends."""
+    stop = threading.Event()
+
+    def listen() -> None:
+        ray = load_ray()
+        try:
+            ray.get(mailbox.stopped.remote())
+        except ray.exceptions.RayError:
+            os._exit(1)
+        stop.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    return stop
+
+
+def _place(error: BaseException) -> str:
+    """Where in the code an error arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""

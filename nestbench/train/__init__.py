@@ -1,0 +1,7 @@
+"""Training one network: the loop, its steps, and the checkpoint from which it goes on."""
+
+from nestbench.train.checkpoint import Keeper
+from nestbench.train.loop import Lesson, fit
+from nestbench.train.steps import Loss, total_loss, training_step, validate
+
+__all__ = ["Keeper", "Lesson", "Loss", "fit", "total_loss", "training_step", "validate"]

@@ -1,0 +1,73 @@
+"""The steps of training: one down the gradient, and one look at the validation side."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from nestbench.datasets.feed import Feed, batches
+from nestbench.evaluate import at_once, forward, output
+from nestbench.machine import Plan
+from nestbench.metrics import confusion
+from nestbench.model import AnyNetwork
+from nestbench.results.scores import iou
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def total_loss(model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, plan: Plan) -> Tensor:
+    """Sum of the loss over the heads, all weights 1 (arXiv 1912.05074, equation 4), in float32."""
+    with plan.autocast():
+        logits = model(plan.arrange(images))
+    return torch.stack([loss(head.float(), masks) for head in logits.values()]).sum()
+
+
+def training_step(
+    model: AnyNetwork,
+    images: Tensor,
+    masks: Tensor,
+    loss: Loss,
+    plan: Plan,
+    optimiser: torch.optim.Optimizer,
+    parts: int = 1,
+) -> Tensor:
+    """Take one step down the gradient and return the loss before it, without waiting for the device.
+
+    The batch passes through the network in so many ``parts``, of two images at least, for batch norm; the loss is
+    their mean, weighted by their images.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    total = torch.zeros((), device=images.device)
+    pieces = min(parts, max(1, len(images) // 2))
+    for some, truth in zip(images.tensor_split(pieces), masks.tensor_split(pieces), strict=True):
+        value = total_loss(model, some, truth, loss, plan)
+        if pieces > 1:
+            value = value * (len(some) / len(images))
+        torch.autograd.backward(value)
+        total += value.detach()
+    optimiser.step()
+    return total
+
+
+def validate(
+    model: AnyNetwork, data: Feed, loss: Loss, plan: Plan, pause: Callable[[], None] = lambda: None
+) -> tuple[float, float]:
+    """Mean loss over heads and windows, and mean foreground IoU over cases of the primary output.
+
+    Windows lie side by side, which is half of the passes of ``evaluate.judge`` along each axis, and each pixel of a
+    case counts once in its IoU. The loss is that of training: over windows as a network sees them. ``pause`` is called
+    after each batch.
+    """
+    model.eval()
+    losses, tallies, windows = [], None, 0
+    for cases, images, masks, own in batches(data, at_once(data.window)):
+        logits = forward(model, images, plan)
+        losses.append(torch.stack([loss(head, masks) for head in logits.values()]).mean() * len(masks))
+        windows += len(masks)
+        counts = torch.stack(confusion(output(logits, model.spec.primary), masks, own)[:3]).cpu()
+        tallies = counts.new_zeros(3, len(data.spaces), counts.shape[-1]) if tallies is None else tallies
+        tallies.index_add_(1, cases, counts)
+        pause()
+    assert tallies is not None, "every side has a case"
+    scores = iou(*tallies.double().numpy())
+    return float(torch.stack(losses).sum()) / windows, float(scores.mean())

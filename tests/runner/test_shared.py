@@ -1,0 +1,69 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nestbench import __version__
+from nestbench.errors import RequestError, RunError
+from nestbench.results.running import running
+from nestbench.runner.shared import held, misfit, tokens, unseen
+
+
+def test_who_sees_the_same_folders_reads_the_tokens_and_they_go_with_the_block(tmp_path):
+    with tokens([tmp_path / "results", tmp_path / "cache"]) as left:
+        assert len(left) == 2
+        assert unseen(left) == ""
+        assert misfit(left, __version__) == ""
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_folder_of_the_same_name_on_another_disk_is_told_apart(tmp_path):
+    with tokens([tmp_path]) as left:
+        (path,) = left
+        path.write_text("another")
+        assert unseen(left) == f"sees another folder '{tmp_path}'"
+        path.unlink()
+        assert unseen(left) == f"does not see the folder '{tmp_path}' as it is here (No such file or directory)"
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
+    with tokens([tmp_path]) as left:
+        monkeypatch.setattr("os.access", lambda *_: False)
+        assert unseen(left) == f"cannot write to the folder '{tmp_path}'"
+
+
+def test_tokens_need_a_folder_that_takes_files(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RequestError, match="cannot write to the folder"), tokens([tmp_path / "file"]):
+        pass
+
+
+def test_another_version_of_nestbench_is_no_fit(tmp_path):
+    assert misfit({}, "0.0.0") == f"has nestbench {__version__}, and here is 0.0.0"
+
+
+def test_a_run_is_held_by_one_process_and_the_other_is_told_by_whom(tmp_path):
+    who = rf"process {os.getpid()} on host '.+' is still at work on this run"
+    with held(tmp_path), running(tmp_path), pytest.raises(RunError, match=who), held(tmp_path, patience=0):
+        pass
+    with held(tmp_path, patience=0):
+        pass
+
+
+def test_a_run_is_free_when_the_process_that_held_it_is_killed(tmp_path):
+    code = f"""
+from pathlib import Path
+from nestbench.runner.shared import held
+with held(Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    input()
+"""
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(RunError, match="another process is still at work"), held(tmp_path, patience=0):
+        pass
+    holder.kill()
+    holder.communicate()
+    with held(tmp_path, patience=0):
+        pass

@@ -1,0 +1,140 @@
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from small_lesson import fitting, network, weights
+
+from nestbench.errors import StoppedError
+from nestbench.model import build
+from nestbench.train import Keeper
+
+IDENTITY = {"run": "this", "numbers": [1, 2.5]}
+
+
+class StopAt:
+    """Says stop at the n-th time that it is asked, once."""
+
+    def __init__(self, when):
+        self.asked, self.when = 0, when
+
+    def __call__(self):
+        self.asked += 1
+        return self.asked == self.when
+
+
+def history(epochs):
+    return [(e.index, e.train_loss, e.validation_loss, e.validation_iou, e.best) for e in epochs]
+
+
+def fresh(block="modern"):
+    return network(block=block)
+
+
+def in_pieces(path, stops, block="modern", **recipe):
+    """Train in as many processes, as it were, as there are stops, and one more: the last network and its epochs."""
+    for when in (*stops, None):
+        keeper = Keeper(path, IDENTITY, StopAt(when), every=1e9)
+        model = fresh(block)
+        torch.rand(3)  # what another process drew
+        try:
+            return model, list(fitting(model, keeper=keeper, **recipe))
+        except StoppedError:
+            continue
+    raise AssertionError("it never came to its end")
+
+
+# An epoch asks 3 + 1 times: 12 images in batches of 4, and one batch of validation.
+@settings(max_examples=12, deadline=None)
+@given(stops=st.lists(st.integers(1, 16), max_size=3), schedule=st.sampled_from(["constant", "cosine", "plateau"]))
+def test_a_run_that_was_stopped_anywhere_ends_as_one_that_was_not(tmp_path_factory, stops, schedule):
+    path = tmp_path_factory.mktemp("run") / "checkpoint.safetensors"
+    recipe = {"schedule": schedule, "block": "paper", "patience": 2}  # the paper's block draws dropout
+    whole = fresh("paper")
+    epochs = list(fitting(whole, schedule=schedule, patience=2))
+    model, again = in_pieces(path, stops, **recipe)
+    assert history(again) == history(epochs)
+    assert torch.equal(weights(model), weights(whole))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+
+
+def test_a_network_with_its_channels_last_goes_on_to_the_bit(tmp_path):
+    def last():
+        torch.manual_seed(0)
+        return build("unet++", "plain:4", depth=2).to(memory_format=torch.channels_last)
+
+    whole, part, model = last(), last(), last()
+    list(fitting(whole))
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(StoppedError):
+        list(fitting(part, keeper=Keeper(path, IDENTITY, StopAt(6))))
+    list(fitting(model, keeper=Keeper(path, IDENTITY)))
+    assert torch.equal(weights(model), weights(whole))
+
+
+def test_the_epochs_that_lie_behind_come_again_at_once(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(StoppedError):
+        list(fitting(fresh(), keeper=Keeper(path, IDENTITY, StopAt(9))))
+    going_on = fitting(fresh(), keeper=Keeper(path, IDENTITY, StopAt(1)))
+    assert [next(going_on).index, next(going_on).index] == [0, 1]
+    with pytest.raises(StoppedError):
+        next(going_on)
+
+
+def test_a_checkpoint_is_written_when_it_is_time(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    next(fitting(fresh(), keeper=Keeper(path, IDENTITY, every=1e9)))
+    assert not path.exists()
+    next(fitting(fresh(), keeper=Keeper(path, IDENTITY, every=0)))
+    assert path.exists()
+    Keeper(path, IDENTITY).discard()
+    assert not path.exists()
+
+
+def stopped(path, block="modern"):
+    with pytest.raises(StoppedError):
+        list(fitting(fresh(block), keeper=Keeper(path, IDENTITY, StopAt(6))))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def without_a_tensor(path):
+    tensors = load_file(path)
+    with_facts = {"nestbench.checkpoint": json.dumps({"identity": IDENTITY, "facts": {}})}
+    save_file(dict(list(tensors.items())[1:]), path, with_facts)
+
+
+def of_another_network(path):
+    stopped(path, block="paper")
+
+
+@pytest.mark.parametrize("spoil", [cut, emptied, without_a_tensor, of_another_network])
+def test_a_damaged_checkpoint_is_named_and_the_run_begins_anew(tmp_path, spoil):
+    path = tmp_path / "checkpoint.safetensors"
+    stopped(path)
+    spoil(path)
+    said, whole, model = [], fresh(), fresh()
+    expected = history(fitting(whole))
+    assert history(fitting(model, keeper=Keeper(path, IDENTITY, say=said.append))) == expected
+    assert torch.equal(weights(model), weights(whole))
+    assert len(said) == 1
+    assert str(path) in said[0]
+
+
+def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path):
+    path, said = tmp_path / "checkpoint.safetensors", []
+    stopped(path)
+    epochs = fitting(fresh(), keeper=Keeper(path, IDENTITY | {"run": "that"}, StopAt(1), said.append))
+    with pytest.raises(StoppedError):
+        next(epochs)
+    assert "of another run" in said[0]
