@@ -18,25 +18,22 @@ def draws(seed: int, epoch: int, samples: int, dims: int = 2) -> Tensor:
     return torch.from_numpy(generator.random((samples, 3 + dims), dtype=np.float32))
 
 
-def augment(images: Tensor, masks: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
-    """Mirror, turn by quarters and shade standardised images (N, C, *space), and move their masks (N, *space) too.
+def move(pixels: Tensor, draw: Tensor) -> Tensor:
+    """Mirror and turn by quarters pixels (N, C, *space), of images or of masks, by a row of ``draws`` for each sample.
 
-    The last two axes of space are of one length. ``draw`` holds a row of ``draws`` for each sample.
+    One of the eight symmetries of the square, or sixteen of the box; the last two axes of space are of one length.
     """
-    draw = draw.to(images.device)
-    return _shade(_moved(images, draw), draw), _moved(masks[:, None], draw)[:, 0]
-
-
-def _moved(pixels: Tensor, draw: Tensor) -> Tensor:
-    """One of the eight symmetries of the square, or sixteen of the box, for each sample."""
     chosen = (draw[:, 2:] < 0.5).view(len(draw), -1, *(1,) * (pixels.dim() - 1))
     for axis in range(1, pixels.dim() - 1):
         pixels = torch.where(chosen[:, axis - 1], pixels.flip(-axis), pixels)
     return torch.where(chosen[:, -1], pixels.transpose(-1, -2), pixels)
 
 
-def _shade(images: Tensor, draw: Tensor) -> Tensor:
-    """Contrast by a factor of 0.75 to 1.33, brightness by up to 0.3 standard deviations, from the first two numbers."""
+def shade(images: Tensor, draw: Tensor) -> Tensor:
+    """Shade standardised images (N, C, *space) by the first two numbers of a row of ``draws`` for each sample.
+
+    Contrast changes by a factor of 0.75 to 1.33, brightness by up to 0.3 standard deviations.
+    """
     contrast = 0.75 ** (2 * draw[:, 0] - 1)
     brightness = 0.6 * (draw[:, 1] - 0.5)
     shape = (-1, *(1,) * (images.dim() - 1))

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nestbench.datasets.ahead import ahead
-from nestbench.datasets.augment import augment, draws
+from nestbench.datasets.augment import draws, move, shade
 from nestbench.datasets.prepared import Prepared
 from nestbench.datasets.resize import Space
-from nestbench.datasets.source import Read, stored, taken_in
+from nestbench.datasets.source import Read, taken_in
 from nestbench.study.data import DatasetSpec
 from nestbench.windows import starts
 
@@ -62,16 +62,23 @@ class Feed:
         found = [_places(case, space, self.window, step) for case, space in enumerate(self.spaces)]
         return np.concatenate(found)
 
-    def take(self, places: Sequence[Corner] | NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Standardised images (N, C, *window) and masks (N, *window), uint8, on the device."""
+    def take(self, places: Sequence[Corner] | NDArray[np.int64], draw: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Standardised images (N, C, *window) and masks (N, *window), uint8, on the device.
+
+        They are augmented where there is a ``draw`` (``augment.draws``).
+        """
         device = self.moments.device
-        stacked, truth = (
+        pixels = [
             torch.stack([self._cut(read, place) for place in places]).to(device, non_blocking=True)
             for read in (self.images, self.masks)
-        )
+        ]
+        images, masks = pixels if self.dims == 3 else (pixels[0][:, :, 0], pixels[1][:, 0])
         cases = torch.as_tensor([int(place[0]) for place in places], device=device)
-        values = standardise(stacked, self.moments[cases])
-        return (values, truth) if self.dims == 3 else (values[:, :, 0], truth[:, 0])
+        values = standardise(images, self.moments[cases])
+        if draw is None:
+            return values, masks
+        draw = draw.to(device)
+        return shade(move(values, draw), draw), move(masks[:, None], draw)[:, 0]
 
     def own(self, places: NDArray[np.int64]) -> Tensor:
         """Which pixels of windows that lie side by side (``grid`` of whole windows) are the first to show theirs.
@@ -90,14 +97,15 @@ def feed(prepared: Prepared, side: Sequence[int], spec: DatasetSpec, device: str
     """One side of a split: on the device where it takes ``resident`` bytes at most, else read as it is used."""
     positions, spaces = list(side), [prepared.spaces[i] for i in side]
     dims = spec.dims or prepared.dims
+    window = _window(spaces[0], spec, dims)
     streamed = sum(int(np.prod(space)) for space in spaces) * (prepared.channels + 1) > resident
-    images, masks = stored(prepared.image, positions), stored(prepared.mask, positions)
+    images, masks = (prepared.source(name, positions) for name in ("images", "masks"))
     return Feed(
-        images=images if streamed else taken_in(images, spaces, device),
-        masks=masks if streamed else taken_in(masks, spaces, device),
+        images=images if streamed else taken_in(images, spaces, window, device),
+        masks=masks if streamed else taken_in(masks, spaces, window, device),
         spaces=spaces,
         moments=torch.tensor([prepared.moments[i] for i in positions], device=device),
-        window=_window(spaces[0], spec, dims),
+        window=window,
         dims=dims,
         step=spec.step,
         samples=spec.samples,
@@ -120,12 +128,11 @@ def training_batches(
     number ``start``.
     """
     order = _order(data, np.random.Generator(np.random.Philox(key=[seed, epoch], counter=1 << 64)))
-    draw = draws(seed, epoch, len(order), data.dims)
+    draw = draws(seed, epoch, len(order), data.dims) if augmented else None
     parts = np.array_split(np.arange(len(order)), -(-len(order) // batch))[start:]
-    taken = (data.take(data.places[order[part]]) for part in parts)
-    for part, (images, masks) in zip(parts, ahead(taken) if data.streamed else taken, strict=True):
-        seen = augment(images, masks, draw[part]) if augmented else (images, masks)
-        yield seen[0], seen[1].long()
+    taken = (data.take(data.places[order[part]], None if draw is None else draw[part]) for part in parts)
+    for images, masks in ahead(taken) if data.streamed else taken:
+        yield images, masks.long()
 
 
 def batches(data: Feed, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from nestbench.datasets.contract import About, Case, Dataset, Labels
 from nestbench.datasets.objects import COLUMNS
 from nestbench.datasets.open import open_dataset
 from nestbench.datasets.resize import Space
+from nestbench.datasets.source import Read, stored
 from nestbench.datasets.splits import Split
 from nestbench.datasets.twins import Twins
 from nestbench.errors import RequestError, RunError
@@ -97,6 +98,12 @@ class Prepared:
         before, unit = self._starts[position], np.dtype(kind).itemsize * math.prod(inner)
         shape = (*self.spaces[position], *inner)
         return np.memmap(self.folder / f"{name}.bin", kind, "r", before * unit, shape)
+
+    def source(self, name: Literal["images", "masks"], positions: Sequence[int]) -> Read:
+        """Read the images or masks of these positions window by window."""
+        channels, unit = (self.channels, self.channels) if name == "images" else (None, 1)
+        starts, spaces = [unit * self._starts[i] for i in positions], [self.spaces[i] for i in positions]
+        return stored(self.folder / f"{name}.bin", starts, spaces, channels)
 
     @cached_property
     def _starts(self) -> list[int]:

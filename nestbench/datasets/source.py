@@ -1,14 +1,16 @@
 """Where the pixels of a side of a split are read from: the device's memory, or the disk."""
 
+import os
+import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nestbench.datasets.resize import Space
-from nestbench.formats.pictures import Pixels
+from nestbench.errors import RunError
 from nestbench.windows import Place
 
 Read = Callable[[int, Place], Tensor]
@@ -26,28 +28,41 @@ def held(cases: Sequence[Tensor]) -> Read:
     return read
 
 
-def stored(mapped: Callable[[int], Pixels], positions: Sequence[int]) -> Read:
-    """Read images (D, H, W, C) or masks (D, H, W) of these positions from where they are mapped to."""
+def stored(path: Path, starts: Sequence[int], spaces: Sequence[Space], channels: int | None = None) -> Read:
+    """Read from a file of bytes in which each case, (D, H, W, C) or without channels, begins at its start.
+
+    Rows are read whole, and nothing is mapped: what was looked at does not stay in memory. Raises RunError where the
+    file ends too early.
+    """
+    file = os.open(path, os.O_RDONLY)
+    inner, unit = ((), 1) if channels is None else ((channels,), channels)
 
     def read(case: int, place: Place) -> Tensor:
-        pixels = mapped(positions[case])[place]
-        # A copy, so that no tensor writes to the file, with the channels first.
-        own = np.array(np.moveaxis(pixels, -1, 0) if pixels.ndim > len(place) else pixels, order="C")
-        return _padded(torch.from_numpy(own), place)
+        space = spaces[case]
+        depth, height, width = (slice(p.start, min(p.stop, side)) for p, side in zip(place, space, strict=True))
+        rows = np.empty((depth.stop - depth.start, height.stop - height.start, space[2], *inner), np.uint8)
+        for plane, into in zip(range(depth.start, depth.stop), rows, strict=True):
+            begin = starts[case] + (plane * space[1] + height.start) * space[2] * unit
+            if os.preadv(file, [into], begin) != into.nbytes:
+                raise RunError(f"'{path}' ends before its last case: was it changed?")
+        pixels = rows[:, :, width]
+        first = np.ascontiguousarray(pixels if channels is None else np.moveaxis(pixels, -1, 0))
+        return _padded(torch.from_numpy(first), place)
 
+    weakref.finalize(read, os.close, file)
     return read
 
 
-def taken_in(read: Read, spaces: Sequence[Space], device: str) -> Read:
-    """The same cases, held on a device."""
-    return held([read(case, tuple(map(slice, (0, 0, 0), space))).to(device) for case, space in enumerate(spaces)])
+def taken_in(read: Read, spaces: Sequence[Space], window: Space, device: str) -> Read:
+    """The same cases, held on a device; those that are smaller than a window are held as it shows them."""
+    sides = [tuple(map(max, space, window)) for space in spaces]
+    return held([read(case, tuple(slice(0, n) for n in side)).to(device) for case, side in enumerate(sides)])
 
 
 def _padded(pixels: Tensor, place: Place) -> Tensor:
     """Pixels (..., d, h, w) with their far edges repeated until they fill their place."""
-    missing = [p.stop - p.start - side for p, side in zip(place, pixels.shape[-3:], strict=True)]
-    if not any(missing):
-        return pixels
-    edges = [n for side in reversed(missing) for n in (0, side)]
-    grown = functional.pad(pixels.float().reshape(1, -1, *pixels.shape[-3:]), edges, mode="replicate")
-    return grown.to(torch.uint8).reshape(*pixels.shape[:-3], *grown.shape[-3:])
+    for axis, wanted in zip((-3, -2, -1), place, strict=True):
+        length, side = wanted.stop - wanted.start, pixels.shape[axis]
+        if length > side:
+            pixels = pixels.index_select(axis, torch.arange(length, device=pixels.device).clamp(max=side - 1))
+    return pixels

@@ -51,18 +51,27 @@ def joined(address: str) -> Iterator[Any]:
     ray = load_ray()
     place = _find(ray, address)
     _greet(place)
-    handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=place, log_to_driver=False, logging_level=logging.CRITICAL)
+        with _sigterm_kept():
+            ray.init(address=place, log_to_driver=False, logging_level=logging.CRITICAL)
     except Exception as error:
+        ray.shutdown()
         raise RequestError(_why_not(place, error)) from error
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)  # Ray takes it for itself
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Leave SIGTERM to whom it belongs: Ray would take it for itself."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _find(ray: Any, address: str) -> str:

@@ -7,7 +7,7 @@ from drawn_feed import feed_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nestbench.datasets.augment import augment, draws
+from nestbench.datasets.augment import draws, move, shade
 from nestbench.datasets.feed import Feed, batches, feed, standardise, training_batches
 from nestbench.datasets.intensity import moments
 from nestbench.datasets.prepared import prepare
@@ -70,21 +70,20 @@ def test_a_samples_numbers_do_not_depend_on_how_many_follow():
 def test_the_mask_moves_with_the_image_and_no_pixel_is_lost(epoch):
     masks = torch.arange(36).reshape(1, 6, 6).repeat(4, 1, 1)
     draw = draws(0, epoch, 4)
-    draw[:, :2] = 0.5  # no change of contrast or brightness
-    images, moved = augment(masks[:, None].float(), masks, draw)
+    images, moved = move(masks[:, None].float(), draw), move(masks[:, None], draw)[:, 0]
     assert torch.equal(images[:, 0].long(), moved)
     assert all(sorted(m.flatten().tolist()) == list(range(36)) for m in moved)
 
 
 def test_all_eight_symmetries_are_drawn():
     masks = torch.arange(9).reshape(1, 3, 3).repeat(200, 1, 1)
-    _, moved = augment(masks[:, None].float(), masks, draws(0, 0, 200))
+    moved = move(masks[:, None], draws(0, 0, 200))
     assert len({tuple(m.flatten().tolist()) for m in moved}) == 8
 
 
 def test_samples_of_one_batch_are_shaded_differently():
     flat = torch.ones(6, 1, 4, 4)
-    images, _ = augment(flat, torch.zeros(6, 4, 4, dtype=torch.long), draws(0, 0, 6))
+    images = shade(flat, draws(0, 0, 6))
     assert len({round(float(i.mean()), 4) for i in images}) == 6
 
 
