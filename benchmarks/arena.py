@@ -7,12 +7,17 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+from nestbench.errors import NestbenchError, RunError, reason
+from nestbench.machine import wait
 from nestbench.speed.memory import held
 from nestbench.speed.pace import Ratio, ratios
 from nestbench.speed.rounds import Pass, Seconds, take_turns, warm_up
 
 Maker = Callable[[], Pass]
-"""Makes a contestant ready in its process. A pass returns when its work is done."""
+"""Makes a contestant ready in its process. A pass may return before the device has done what it was asked for."""
+
+PATIENCE = 5.0
+"""Seconds that a process has to come to its end once its line is closed."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Contestant:
         self._heard()
 
     def work(self) -> object:
-        """What one pass there returned."""
+        """What one pass there returned, once the device has done it."""
         return self._asked("work")
 
     def memory(self) -> int:
@@ -41,26 +46,35 @@ class Contestant:
 
     def _heard(self) -> Any:
         try:
-            return self.line.recv()
+            heard = self.line.recv()
         except (EOFError, ConnectionResetError):
-            raise SystemExit(f"the process of '{self.name}' has died: was there too little memory?") from None
+            raise RunError(f"the process of '{self.name}' has died: was there too little memory?") from None
+        if isinstance(heard, NestbenchError):
+            raise heard
+        return heard
 
 
 @contextmanager
-def arena(makers: dict[str, Maker], device: str = "cpu") -> Iterator[dict[str, Contestant]]:
-    """Start a process for each maker, one after the other, and end them all."""
+def arena(makers: dict[str, Maker], device: str) -> Iterator[dict[str, Contestant]]:
+    """Start a process for each maker, one after the other, and end them all.
+
+    Raises what a maker raised, of the errors of nestbench, and RunError for one that failed or whose process died.
+    """
     context, started, processes = get_context("spawn"), {}, []
     try:
         for name, maker in makers.items():
             near, far = context.Pipe()
-            processes.append(context.Process(target=_serve, args=(far, maker, device), daemon=True))
+            processes.append(context.Process(target=_serve, args=(far, name, maker, device), daemon=True))
             processes[-1].start()
             far.close()  # so that the line ends with the process
             started[name] = Contestant(name, near)
             started[name].ready()
         yield started
     finally:
+        for one in started.values():
+            one.line.close()
         for process in processes:
+            process.join(PATIENCE)
             process.terminate()
             process.join()
 
@@ -92,9 +106,21 @@ def in_words(ratio: Ratio) -> str:
     return f"{ratio.value:5.2f}x ({ratio.low:.2f} to {ratio.high:.2f})"
 
 
-def _serve(line: Connection, maker: Maker, device: str) -> None:
-    before = held(device)
-    work = maker()
-    line.send("ready")
-    while True:
-        line.send(work() if line.recv() == "work" else held(device) - before)
+def _serve(line: Connection, name: str, maker: Maker, device: str) -> None:
+    with suppress(EOFError, BrokenPipeError):  # the line was closed: nobody asks any more
+        try:
+            before = held(device)
+            work = maker()
+            line.send("ready")
+            while True:
+                line.send(_done(work, device) if line.recv() == "work" else held(device) - before)
+        except NestbenchError as error:
+            line.send(error)
+        except (ValueError, TypeError, RuntimeError) as error:  # a network of anybody's refuses as it likes
+            line.send(RunError(f"'{name}' failed: {reason(error)}"))
+
+
+def _done(work: Pass, device: str) -> object:
+    answer = work()
+    wait(device)
+    return answer

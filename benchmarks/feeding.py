@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nestbench import plugins
@@ -24,19 +23,19 @@ from nestbench.datasets.feed import RESIDENT, Feed, feed, training_batches
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
-from nestbench.machine import Plan, choose_plan, device_name
+from nestbench.machine import Plan, choose_plan, device_name, wait
 from nestbench.model import Spec, construct
 from nestbench.runner.job import network_spec
-from nestbench.speed.rounds import wait
+from nestbench.speed.pace import ratios
+from nestbench.speed.rounds import Seconds
 from nestbench.study.files import read_study
 from nestbench.study.schema import Study
 from nestbench.train import training_step
 
 WARM_UP = 5
-DRAWS = 1000
 
 
-def turns(study: Study, spec: Spec, data: Feed, plan: Plan, steps: int) -> NDArray[np.float64]:
+def turns(study: Study, spec: Spec, data: Feed, plan: Plan, steps: int) -> Seconds:
     """Seconds of so many pairs of steps: (steps, 2), on the data and on the repeated batch."""
     torch.manual_seed(0)
     model = plan.place(construct(spec)).train()
@@ -58,13 +57,10 @@ def turns(study: Study, spec: Spec, data: Feed, plan: Plan, steps: int) -> NDArr
     return np.array(taken[WARM_UP:])
 
 
-def lost(taken: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Share of an epoch that is lost to the data, and its interval."""
-    generator = np.random.default_rng(0)
-    drawn = taken[generator.integers(0, len(taken), (DRAWS, len(taken)))].mean(axis=1)
-    whole = taken.mean(axis=0)
-    low, high = np.percentile(1 - drawn[:, 1] / drawn[:, 0], (2.5, 97.5))
-    return float(1 - whole[1] / whole[0]), float(low), float(high)
+def lost(taken: Seconds) -> tuple[float, float, float]:
+    """Share of an epoch that is lost to the data, and its interval: by means, since an epoch is a sum."""
+    same = ratios(taken, 0, np.mean)[1]
+    return 1 - same.value, 1 - same.high, 1 - same.low
 
 
 def _endless(data: Feed, batch: int) -> Iterator[tuple[Tensor, Tensor]]:

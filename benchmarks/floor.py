@@ -18,7 +18,8 @@ from rules import Rule, rule_for, scores
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import Prepared, prepare
 from nestbench.datasets.splits import split_cases
-from nestbench.results.records import read_result, seed_folder
+from nestbench.results.places import seed_folder
+from nestbench.results.records import read_result
 from nestbench.study.data import DatasetSpec
 from nestbench.study.files import read_study
 from nestbench.study.schema import Cell, Study

@@ -1,148 +1,174 @@
-"""How the cost of training UNet++ grows: with image size, batch, depth, width, cases and runs.
+"""How the cost of UNet++ grows: with image size, batch, depth, width, cases and runs.
 
-    python benchmarks/growth.py [--rounds 5] [--threads 0]
+    python benchmarks/growth.py [--rounds 5] [--threads N] [--device auto]
 
-A training step of UNet++ on timm:resnet18 under this machine's plan, one thing changed at a time from 96 x 96 pixels, a
-batch of 16, depth 4 and width 16. Every setting has a process of its own; those of one table take turns. Memory is what
-a setting added at its peak; the last column says up to which value this machine's memory would do, by a straight line
-through the least and the largest pixels (or channels squared) that were measured. Cases and runs cost what is beside a
-training step: preparing and holding a data set, and finding out what is done of a study.
+A training step on timm:resnet18 under the machine's plan, one thing changed at a time from 96 x 96 pixels, a batch of
+16, depth 4 and width 16. Cases: preparing a synthetic data set of so many, into an empty folder each time. Runs: the
+report of a study of so many, whose files are copies of those of one run that was really made, with 60 test cases.
+Every setting has a process of its own; those of one table take turns. Times are medians against the first, with 95 %
+intervals; memory is what a setting added at its peak. The last line says up to which value the memory of the device,
+or of the machine, would do: by a straight line through the first and the last row, in pixels or channels squared for
+sides and widths; it is left out for the depth, and where memory hardly grew.
 """
 
-import argparse
-import tempfile
-import time
+import json
+import shutil
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
 
 import numpy as np
 import torch
-from arena import arena, compete
+from arena import Maker, arena, compete, in_words
+from asked import answer, options
 
 from nestbench.datasets.open import cache_root
 from nestbench.datasets.prepared import prepare
+from nestbench.errors import RunError
 from nestbench.losses import bce_dice
-from nestbench.machine import Plan, choose_plan, cores, device_name
-from nestbench.model import construct
+from nestbench.machine import Plan, choose_plan, device_name, memory_of
+from nestbench.model import ModelSpec, construct
 from nestbench.model.build import specify
 from nestbench.model.size import network_size
-from nestbench.runner.status import study_status
-from nestbench.speed.memory import held
+from nestbench.report.pages import build_report
+from nestbench.speed.pace import ratios
 from nestbench.speed.rounds import Pass
 from nestbench.study.data import DatasetSpec
-from nestbench.study.schema import Study
 from nestbench.train import training_step
 
 START = {"size": 96, "batch": 16, "depth": 4, "width": 16}
 AXES = {"size": (64, 96, 128, 192), "batch": (4, 8, 16, 32), "depth": (1, 2, 3, 4), "width": (8, 16, 32, 64)}
-GROWS_WITH: dict[str, Callable[[float], float]] = {
-    "size": np.square,
-    "batch": float,
-    "width": np.square,
-}
 CASES = (100, 400, 1600)
 RUNS = (10, 100, 1000)
+SQUARED = ("size", "width")
+GROWN = 1.1
+"""Memory that the last value takes of the first's, from which a straight line says something."""
+
+STUDY = {
+    "name": "many",
+    "datasets": [{"name": "synthetic", "size": 32, "cases": 200}],
+    "encoders": ["plain:4"],
+    "models": ["unet"],
+    "depth": 1,
+    "recipe": {"epochs": 1},
+}
+"""The study of one run."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What grows, and each of its values as a contestant."""
+
+    name: str
+    makers: dict[int, Maker]
+    work: list[int]
+    """Operations of each value; empty where they are not counted."""
+    device: str
 
 
 def step(setting: dict[str, int], plan: Plan) -> Pass:
     """A training step of one setting."""
     torch.manual_seed(0)
     plan.enter()
-    spec = replace(specify("unet++", "timm:resnet18", setting["depth"], in_channels=3), width=setting["width"])
-    model = plan.place(construct(spec)).train()
+    model = construct(spec_of(setting)).train()
+    plan.place(model)
     optimiser = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=0.0, fused=True)
     shape = (setting["batch"], 3, setting["size"], setting["size"])
-    images, masks = torch.randn(shape), (torch.rand(shape)[:, 0] < 0.3).long()
+    images, masks = torch.randn(shape, device=plan.device), (torch.rand(shape, device=plan.device)[:, 0] < 0.3).long()
     return lambda: float(training_step(model, images, masks, bce_dice, plan, optimiser))
 
 
-def show_steps(axis: str, plan: Plan, rounds: int) -> None:
-    """A table of one axis: time, work and memory against the first value."""
-    settings = {f"{axis} {value}": START | {axis: value} for value in AXES[axis]}
-    with arena({name: partial(step, setting, plan) for name, setting in settings.items()}) as contestants:
+def spec_of(setting: dict[str, int]) -> ModelSpec:
+    """UNet++ of a depth and a width."""
+    spec = cast(ModelSpec, specify("unet++", "timm:resnet18", setting["depth"], in_channels=3))
+    return replace(spec, width=setting["width"])
+
+
+def preparing(count: int) -> Pass:
+    """Preparing a data set of so many cases."""
+    spec = DatasetSpec.model_validate({"name": "synthetic", "size": 96, "cases": count})
+
+    def work() -> None:
+        with TemporaryDirectory() as folder:
+            prepare(spec, Path(folder), Path(folder))
+
+    return work
+
+
+def reporting(results: Path, count: int) -> Pass:
+    """The report of a study of so many runs, whose files are copies of the one that lies in ``results``."""
+    study = results.parent / f"{count} runs"
+    shutil.copytree(results, study)
+    (first,) = study.glob("*/*/*/seed-0")
+    for seed in range(1, count):
+        shutil.copytree(first, first.parent / f"seed-{seed}")
+    file = study / "study.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("seeds: 1", f"seeds: {count}"), encoding="utf-8")
+    return partial(build_report, study, study / "report.pdf")
+
+
+def made(scratch: Path) -> Path:
+    """The results of a study of one run."""
+    file, results = scratch / "many.yaml", scratch / "results"
+    file.write_text(json.dumps(STUDY | {"seeds": 1}), encoding="utf-8")  # JSON is YAML
+    command = [sys.executable, "-m", "nestbench", "study", "run", str(file), "--results", str(results)]
+    done = subprocess.run([*command, "--out", str(scratch / "one.pdf")], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RunError(f"the study of one run failed: {' '.join(done.stderr.split())[-500:]}")
+    return results / "many"
+
+
+def axes(plan: Plan, results: Path) -> list[Axis]:
+    """All that is made to grow."""
+    found = []
+    for name, values in AXES.items():
+        settings = {value: START | {name: value} for value in values}
+        work = [one["batch"] * network_size(spec_of(one), one["size"]).flops for one in settings.values()]
+        makers: dict[int, Maker] = {value: partial(step, setting, plan) for value, setting in settings.items()}
+        found.append(Axis(name, makers, work, plan.device))
+    found.append(Axis("cases", {count: partial(preparing, count) for count in CASES}, [], "cpu"))
+    found.append(Axis("runs", {count: partial(reporting, results, count) for count in RUNS}, [], "cpu"))
+    return found
+
+
+def show(axis: Axis, rounds: int) -> None:
+    """Print the table of an axis."""
+    with arena({f"{axis.name} {value}": maker for value, maker in axis.makers.items()}, axis.device) as contestants:
         taken = compete(contestants, rounds)
         memory = [one.memory() for one in contestants.values()]
-    medians = np.median(taken, axis=0)
-    print(f"\n{axis:12}  {'time':>7} {'work':>7} {'memory':>7} {'MiB':>7}")
-    works = [work(setting) for setting in settings.values()]
-    for row, name in enumerate(settings):
-        print(f"{name:12} {medians[row] / medians[0]:7.2f}x {works[row] / works[0]:6.2f}x ", end="")
-        print(f"{memory[row] / memory[0]:6.2f}x {memory[row] / 2**20:7.0f}")
-    if axis in GROWS_WITH:
-        print(
-            f"the memory of this machine, {memory_here() / 2**30:.0f} GiB, would do up to {axis} {limit(axis, memory)}"
-        )
+    print(f"\n{axis.name:12} {'time':22} {'work' if axis.work else '':>8} {'memory':>8}")
+    for row, (name, ratio) in enumerate(zip(contestants, ratios(taken, 0), strict=True)):
+        work = f"{axis.work[row] / axis.work[0]:.2f}x" if axis.work else ""
+        print(f"{name:12} {in_words(ratio):22} {work:>8} {memory[row] / 2**20:5.0f} MiB")
+    print(f"the first takes {np.median(taken, axis=0)[0]:.3g} s")
+    if memory[-1] > GROWN * memory[0] and axis.name != "depth":
+        room = memory_of(axis.device)
+        print(f"{room / 2**30:.0f} GiB, which are here, would do up to {axis.name} {limit(axis, memory, room):,}")
 
 
-def work(setting: dict[str, int]) -> int:
-    """Operations of a batch's forward pass."""
-    spec = replace(specify("unet++", "timm:resnet18", setting["depth"], in_channels=3), width=setting["width"])
-    return setting["batch"] * network_size(spec, setting["size"]).flops
-
-
-def limit(axis: str, memory: list[int]) -> int:
+def limit(axis: Axis, memory: list[int], room: int) -> int:
     """The largest value whose memory is there, by a straight line through the first and the last."""
-    grown = [GROWS_WITH[axis](value) for value in AXES[axis]]
-    slope = (memory[-1] - memory[0]) / (grown[-1] - grown[0])
-    most = grown[0] + (memory_here() - memory[0]) / slope
-    return int(most if axis == "batch" else np.sqrt(most))
-
-
-def memory_here() -> int:
-    """Bytes that this machine has."""
-    info = Path("/proc/meminfo").read_text().split()
-    return 1024 * int(info[info.index("MemTotal:") + 1])
-
-
-def show_cases() -> None:
-    """Preparing so many synthetic cases, and mapping them again."""
-    print(f"\n{'cases':>12}  {'prepare':>9} {'again':>9} {'files':>9} {'resident':>9}")
-    for count in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            spec = DatasetSpec.model_validate({"name": "synthetic", "size": 96, "cases": count})
-            before, start = held("cpu"), time.perf_counter()
-            prepared = prepare(spec, Path(folder), Path(folder))
-            middle = time.perf_counter()
-            prepare(spec, Path(folder), Path(folder))
-            end = time.perf_counter()
-            files = sum(path.stat().st_size for path in prepared.folder.iterdir())
-        print(f"{count:12}  {middle - start:8.2f}s {end - middle:8.2f}s {files / 2**20:5.0f} MiB ", end="")
-        print(f"{(held('cpu') - before) / 2**20:5.0f} MiB")
-
-
-def show_runs() -> None:
-    """Finding out what is done of a study of so many runs."""
-    print(f"\n{'runs':>12}  {'status':>9}")
-    for count in RUNS:
-        study = Study.model_validate(
-            {"name": "many", "datasets": [{"name": "synthetic"}], "models": ["unet"], "seeds": count}
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
-            study_status(study, Path(folder))
-            print(f"{count:12}  {time.perf_counter() - start:8.3f}s")
+    grow: Callable[[float], float] = np.square if axis.name in SQUARED else float
+    first, *_, last = map(grow, axis.makers)
+    most = first + (room - memory[0]) * (last - first) / (memory[-1] - memory[0])
+    return int(np.sqrt(most) if axis.name in SQUARED else most)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=0)
-    asked: Namespace = parser.parse_args()
-    threads = asked.threads or cores()
-    plan = replace(choose_plan("cpu", cache=cache_root()), threads=threads)
-    print(
-        f"{device_name('cpu')}, {threads} threads, torch {torch.__version__}, {plan.precision}, {plan.memory_format}; ",
-        end="",
-    )
-    print(f"from {START}")
-    for axis in AXES:
-        show_steps(axis, plan, asked.rounds)
-    show_cases()
-    show_runs()
+    asked: Namespace = options(__doc__, rounds=5).parse_args()
+    plan = replace(choose_plan(asked.device, cache=cache_root()), threads=asked.threads)
+    print(f"{device_name(plan.device)}, {plan.threads} threads, torch {torch.__version__}, ", end="")
+    print(f"{plan.precision}, {plan.memory_format}, {asked.rounds} rounds; from {START}")
+    with TemporaryDirectory() as scratch:
+        for axis in axes(plan, made(Path(scratch))):
+            show(axis, asked.rounds)
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

@@ -1,10 +1,13 @@
 """Inference of UNet++ at full depth beside segmentation-models-pytorch's in eager float32, at equal work.
 
-    python benchmarks/inference.py [--data DIR] [--rounds 20] [--threads 0]
+    python benchmarks/inference.py [--data DIR] [--batch 1 16] [--size 96 512] [--rounds 20] [--threads N]
+                                   [--device auto]
 
-Batches of 1 and 16, images of 96 and 512 pixels a side. Every contestant has a process of its own, and they take turns.
-`difference` is the largest of a logit to float32's of the same network, beside the largest logit; the engine's float32
-is torch's. The engines are those of `nestbench predict` and `nestbench speed`.
+Each batch with each size. Every contestant has a process of its own, and they take turns. `smp, bfloat16` is smp's own
+network in our engine: what bfloat16 with channels last alone does. The engines are those of `nestbench predict` and
+`nestbench speed`. Of each it is said whether its logits are within bfloat16 rounding of float32, by the criterion of
+`rounding.py`, on 4 images of 96 pixels; batch norm's statistics are not those of a new network, which would make it
+too easy.
 """
 
 import importlib.util
@@ -13,30 +16,39 @@ from functools import partial
 
 import numpy as np
 import torch
-from arena import Maker, arena, compete, in_words, repeated, speedups
-from contestants import REPEATS, convolution_makers, options, ours, peak_of, real_batch, smp_plain, smp_spec, work_of
+from arena import Maker, arena, compete, in_words, speedups
+from asked import NUCLEI, answer, count, options
+from contestants import (
+    REPEATS,
+    SHORT,
+    built,
+    convolution_makers,
+    many,
+    ours,
+    peak_of,
+    plan_of,
+    real_batch,
+    setting,
+    smp_plain,
+    smp_spec,
+    work_of,
+)
+from rounding import rounding, used
 
-from nestbench.engine import Engine, make_engine
-from nestbench.machine import Plan, cores, device_name
-from nestbench.model import construct
-from nestbench.speed.rounds import Pass
+from nestbench.engine import make_engine
+from nestbench.model import Spec, construct
+from nestbench.speed.rounds import Pass, Seconds
 
-CONDITIONS = ((1, 96), (16, 96), (1, 512), (16, 512))
 LONG = 16 * 512**2
 """Pixels of a batch that takes seconds: half of the rounds are enough."""
-SHORT = 96**2
-"""Pixels of a batch that takes milliseconds, as waking threads up does: many passes count as one."""
 
-
-def many(maker: Maker) -> Pass:
-    """Passes of milliseconds as one."""
-    return repeated(maker(), REPEATS)
+Entries = dict[str, tuple[Spec, Maker]]
 
 
 def smp_eager(asked: Namespace, batch: int, size: int) -> Pass:
     """What smp's documentation shows: evaluation mode, no gradients."""
     torch.set_num_threads(asked.threads)
-    model, images = smp_plain(asked.depth).eval(), real_batch(size, batch, asked.data).images
+    model, images = smp_plain().to(asked.device).eval(), real_batch(size, batch, asked.data, asked.device).images
 
     @torch.inference_mode()
     def work() -> None:
@@ -45,70 +57,70 @@ def smp_eager(asked: Namespace, batch: int, size: int) -> Pass:
     return work
 
 
-def engine_of(asked: Namespace, equal: bool, precision: str, kind: str) -> Engine:
-    """UNet++ in an engine; batch norm's statistics are not those of a new network, which would make it too easy."""
-    torch.manual_seed(0)
-    plan = Plan("cpu", precision, "channels-last" if precision == "bfloat16" else "contiguous", asked.threads)
+def in_engine(asked: Namespace, batch: int, size: int, spec: Spec, kind: str) -> Pass:
+    """A network in bfloat16."""
+    plan = plan_of(asked, "bfloat16")
     plan.enter()
-    model = construct(ours(asked.depth, equal))
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    return make_engine(model, plan, kind)
+    engine, images = (
+        make_engine(used(construct(spec)), plan, kind),
+        real_batch(size, batch, asked.data, asked.device).images,
+    )
+    return lambda: engine.logits(images)
 
 
-def ours_in(asked: Namespace, batch: int, size: int, equal: bool, kind: str) -> Pass:
-    """UNet++ in bfloat16."""
-    engine, images = engine_of(asked, equal, "bfloat16", kind), real_batch(size, batch, asked.data).images
+def entries(asked: Namespace, batch: int, size: int) -> Entries:
+    """What each computes, and how."""
+    plain, equal, default = smp_spec(), ours(equal=True), ours(equal=False)
+    found: Entries = {"smp, float32, eager": (plain, partial(smp_eager, asked, batch, size))}
+    large = batch * size**2 >= LONG
+    # OpenVINO takes 12 GiB and more for such a batch, and all contestants share one machine's memory.
+    for kind in engines(asked)[: 1 if large else 2]:
+        named = {f"smp, bfloat16, {kind}": plain, f"unet++, equal work, {kind}": equal}
+        named |= {} if large else {f"unet++, default width, {kind}": default}
+        for name, spec in named.items():
+            found[name] = (spec, partial(in_engine, asked, batch, size, spec, kind))
+    if batch * size**2 <= SHORT:
+        found = {name: (spec, partial(many, maker)) for name, (spec, maker) in found.items()}
+    return found
 
-    def work() -> None:
-        engine.logits(images)
 
-    return work
+def engines(asked: Namespace) -> list[str]:
+    """Those that are installed, and compute on the device."""
+    known = asked.device == "cpu" and importlib.util.find_spec("openvino") is not None
+    return ["torch", "openvino"] if known else ["torch"]
 
 
-def difference(asked: Namespace, kind: str) -> str:
-    """Of the logits in bfloat16 to those in float32."""
-    images = real_batch(96, 4, asked.data).images
-    exact = engine_of(asked, True, "float32", "torch").logits(images)[asked.depth]
-    rounded = engine_of(asked, True, "bfloat16", kind).logits(images)[asked.depth]
-    return f"{float((rounded - exact).abs().max()):.3f} of {float(exact.abs().max()):.2f}"
+def show(asked: Namespace, batch: int, size: int, found: Entries, taken: Seconds) -> None:
+    """Print the table of one batch and size."""
+    best = peak_of(taken[:, len(found) :], plan_of(asked, "bfloat16"))
+    print(f"\nbatch {batch}, {size} x {size} pixels, {len(taken)} rounds")
+    print(f"{'':32} {'images/s against the first':28} work  share of peak")
+    works = [work_of(spec, size) for spec, _ in found.values()]
+    passes = REPEATS if batch * size**2 <= SHORT else 1
+    shares = passes * batch * np.array(works) / np.median(taken[:, : len(works)], axis=0) / best
+    for name, ratio, work, share in zip(found, speedups(taken[:, : len(works)]), works, shares, strict=True):
+        print(f"{name:32} {in_words(ratio):28} {work / works[0]:4.2f}x {share:12.0%}", flush=True)
 
 
 def main() -> None:
-    parser = options(__doc__)
+    parser = options(__doc__, NUCLEI, rounds=20)
+    parser.add_argument("--batch", type=count, nargs="+", default=(1, 16))
+    parser.add_argument("--size", type=count, nargs="+", default=(96, 512))
     asked = parser.parse_args()
-    asked.threads = asked.threads or cores()
-    kinds = ["torch"] + ["openvino"] * (importlib.util.find_spec("openvino") is not None)
-    print(f"{device_name('cpu')}, {asked.threads} threads, torch {torch.__version__}, {asked.rounds} rounds, ", end="")
-    print(f"depth {asked.depth}, {'nuclei' if asked.data else 'synthetic images'}")
-    for kind in kinds:
-        print(f"bfloat16 in {kind}: largest difference of a logit {difference(asked, kind)}")
-    for batch, size in CONDITIONS:
-        works = {"smp, float32, eager": work_of(smp_spec(asked.depth), size)}
-        makers = {"smp, float32, eager": partial(smp_eager, asked, batch, size)}
-        large = batch * size**2 >= LONG
-        # OpenVINO takes 12 GiB and more for such a batch, and all contestants share one machine's memory.
-        for kind in kinds[: 1 if large else 2]:
-            for equal, words in ((True, "equal work"), (False, "default width"))[: 1 if large else 2]:
-                name = f"unet++, {words}, {kind}"
-                works[name] = work_of(ours(asked.depth, equal), size)
-                makers[name] = partial(ours_in, asked, batch, size, equal, kind)
-        if batch * size**2 <= SHORT:
-            makers = {name: partial(many, maker) for name, maker in makers.items()}
-        makers |= convolution_makers(asked.threads)
-        with arena(makers) as contestants:
-            taken = compete(contestants, asked.rounds // (2 if large else 1))
-        best = peak_of(taken[:, len(works) :])
-        print(f"\nbatch {batch}, {size} x {size} pixels\n{'':32} {'images/s against the first':28} work  share of peak")
-        faster, medians = speedups(taken[:, : len(works)]), np.median(taken, axis=0)
-        for column, (name, work) in enumerate(works.items()):
-            passes = REPEATS if batch * size**2 <= SHORT else 1
-            share = passes * work * batch / medians[column] / best
-            relative = work / works["smp, float32, eager"]
-            print(f"{name:32} {in_words(faster[column]):28} {relative:4.2f}x {share:12.0%}", flush=True)
+    print(setting(asked))
+    plan, images = plan_of(asked, "bfloat16"), real_batch(96, 4, asked.data, asked.device).images
+    for kind in engines(asked):
+        model = used(built(ours(equal=True)))
+        print(f"bfloat16 in {kind}: {rounding(model, make_engine(model, plan, kind), images, plan)}", flush=True)
+    for size in asked.size:
+        for batch in asked.batch:
+            found = entries(asked, batch, size)
+            rounds = asked.rounds if batch * size**2 < LONG else max(1, asked.rounds // 2)
+            makers = {name: maker for name, (_, maker) in found.items()}
+            with arena(makers | convolution_makers(plan), asked.device) as contestants:
+                taken = compete(contestants, rounds)
+            show(asked, batch, size, found, taken)
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

@@ -7,14 +7,16 @@ test IoU of its primary output, second folder minus first, over the seeds that b
 that reports decide by: seeds and subjects are random and crossed.
 """
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
+from asked import answer, bare, folder
 
+from nestbench.errors import RequestError
 from nestbench.report.statistics import contrast, grid
+from nestbench.results.places import seed_folder
 from nestbench.results.reading import read_json
-from nestbench.results.records import read_cases, read_result, seed_folder
+from nestbench.results.records import read_cases, read_result
 from nestbench.results.scores import case_scores
 from nestbench.study.files import read_study
 from nestbench.study.schema import Cell, Study
@@ -23,29 +25,32 @@ MARGIN = 0.003
 """What a difference of IoU must stay below, and its interval hold zero, for the precisions to count as alike."""
 
 
-def table(folder: Path, study: Study, cell: Cell) -> pd.DataFrame:
-    """Test IoU by seed and subject, of the seeds that are finished."""
+def table(results: Path, study: Study, cell: Cell) -> pd.DataFrame:
+    """Test IoU by seed and subject, of the seeds that are finished.
+
+    Raises RequestError where none is.
+    """
     parts = []
     for seed in range(study.seeds):
-        own = seed_folder(folder, cell, seed)
+        own = seed_folder(results, cell, seed)
         if (result := read_result(own)) is not None:
             cases = case_scores(read_cases(own))
             tested = cases[(cases["split"] == "test") & (cases["output"] == result.primary)]
             parts.append(tested.assign(seed=seed))
     if not parts:
-        raise SystemExit(f"'{folder}' has no finished run of {cell}")
+        raise RequestError(f"'{results}' has no finished run of {cell}")
     return grid(pd.concat(parts))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("first", type=Path)
-    parser.add_argument("second", type=Path)
+    parser = bare(__doc__)
+    parser.add_argument("first", type=folder)
+    parser.add_argument("second", type=folder)
     asked = parser.parse_args()
     study = read_study(asked.first / "study.yaml")
-    names = [read_json(folder / "plan.json")["precision"] for folder in (asked.first, asked.second)]
+    names = [read_json(results / "plan.json")["precision"] for results in (asked.first, asked.second)]
     for cell in study.cells():
-        tables = [table(folder, study, cell) for folder in (asked.first, asked.second)]
+        tables = [table(results, study, cell) for results in (asked.first, asked.second)]
         differences = (tables[1] - tables[0]).dropna()
         found = contrast(differences.to_numpy())
         alike = abs(found.difference) < MARGIN and found.low <= 0 <= found.high
@@ -59,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

@@ -1,20 +1,22 @@
 """What pruning changes, which must be nothing, and what it saves: encoder families x members x depths, in one run.
 
-    python benchmarks/pruning.py [--size 96] [--rounds 7] [--encoders NAME ...]
+    python benchmarks/pruning.py [--size 96] [--rounds 7] [--encoders NAME ...] [--threads N] [--device auto]
 
 A member with several heads is built once and pruned to each of them: `difference` is the largest between the pruned
-network's output and the whole one's head at that depth, in float32. A member with a single head is built at each depth,
-as isolated training does: `-` says that there is no head to compare it with. Times are medians of one image's forward
-pass; all networks of an encoder take turns in every round.
+network's output and the whole one's head at that depth, in float32 on the CPU. A member with a single head is built at
+each depth, as isolated training does: `-` says that there is no head to compare it with. Times are medians of one
+image's forward pass in float32; all networks of an encoder take turns in every round.
 """
 
-import argparse
+from argparse import Namespace
 
 import torch
+from asked import answer, options
 
-from nestbench.machine import Plan, cores, device_name
+from nestbench.machine import Plan, device_name
 from nestbench.model import Spec, build, prune
 from nestbench.model.build import count_parameters, specify
+from nestbench.model.size import network_size
 from nestbench.speed import Timing, measure
 from nestbench.topology import MEMBERS
 
@@ -38,17 +40,18 @@ def differences(member: str, encoder: str, size: int) -> list[Pruned]:
     if not MEMBERS[member].deep_supervision:
         return [(specify(f"{member}:{depth}", encoder, in_channels=3), None) for depth in DEPTHS]
     image, model = torch.randn(1, 3, size, size), build(member, encoder, max(DEPTHS), in_channels=3).eval()
-    whole, found = model(image), []
+    whole = model(image)
+    found: list[Pruned] = []
     for depth in DEPTHS:
         small = prune(model, depth)
         found.append((small.spec, float((small(image)[depth] - whole[depth]).abs().max())))
     return found
 
 
-def show(encoder: str, found: dict[str, list[Pruned]], plan: Plan, options: argparse.Namespace) -> None:
+def show(encoder: str, found: dict[str, list[Pruned]], plan: Plan, asked: Namespace) -> None:
     """Print a line for each member and depth."""
     specs = list(dict.fromkeys(spec for pairs in found.values() for spec, _ in pairs))
-    times = dict(zip(specs, measure(specs, options.size, 1, plan, options.rounds, lambda _: None), strict=True))
+    times = dict(zip(specs, measure(specs, asked.size, 1, plan, asked.rounds, lambda _: None), strict=True))
     for member, pairs in found.items():
         deepest = times[pairs[-1][0]]
         for spec, difference in pairs:
@@ -63,23 +66,23 @@ def line(encoder: str, member: str, spec: Spec, difference: float | None, own: T
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser = options(__doc__, size=96, rounds=7)
     parser.add_argument("--encoders", nargs="+", default=ENCODERS)
-    options = parser.parse_args()
+    asked = parser.parse_args()
     torch.manual_seed(0)
-    plan = Plan("cpu", "float32", "contiguous", cores())
+    plan = Plan(asked.device, "float32", "contiguous", asked.threads)
     plan.enter()
-    print(f"{device_name('cpu')}, {cores()} cores, torch {torch.__version__}, {options.size} x {options.size} pixels")
+    print(f"{device_name(plan.device)}, {plan.threads} threads, torch {torch.__version__}, ", end="")
+    print(f"{asked.size} x {asked.size} pixels")
     print(f"{'encoder':28} {'member':10}    {'difference':>10} {'parameters':>11} {'ms':>8} {'to L4':>6}")
     compared: list[float] = []
-    for encoder in options.encoders:
-        found = {member: differences(member, encoder, options.size) for member in MEMBERS}
+    for encoder in asked.encoders:
+        network_size(specify("unet++", encoder, max(DEPTHS), in_channels=3), asked.size)  # refuses what is too small
+        found = {member: differences(member, encoder, asked.size) for member in MEMBERS}
         compared += [value for pairs in found.values() for _, value in pairs if value is not None]
-        show(encoder, found, plan, options)
+        show(encoder, found, plan, asked)
     print(f"largest difference of all {len(compared)}: {max(compared)}")
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

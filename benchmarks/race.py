@@ -1,6 +1,7 @@
 """Who is sooner at a validation IoU: UNet++ by our training step, or segmentation-models-pytorch's plain loop?
 
-    python benchmarks/race.py --data DIR [--epochs 10] [--seeds 3] [--threads 0]
+    python benchmarks/race.py [--data DIR] [--size 96] [--batch 16] [--epochs 10] [--seeds 3] [--threads N]
+                              [--device auto]
 
 Both train on the same nuclei, in the same order, augmented alike, with the same loss, learning rate and batch, at equal
 work; each in a process of its own, an epoch in turns. Only training is timed, not the validation after each epoch. The
@@ -14,8 +15,9 @@ from typing import cast
 
 import numpy as np
 import torch
-from arena import arena
-from contestants import options, ours, smp_plain
+from arena import Maker, arena
+from asked import answer, options
+from contestants import ours, pictures, plan_of, smp_plain
 from torch import nn
 
 from nestbench.datasets.feed import Feed, batches, feed, training_batches
@@ -23,23 +25,23 @@ from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.losses import bce_dice
-from nestbench.machine import Plan, cores, device_name
+from nestbench.machine import Plan, device_name, wait
 from nestbench.metrics import confusion, probabilities
-from nestbench.model import construct
+from nestbench.model import Network, construct
 from nestbench.results.scores import iou
 from nestbench.speed.rounds import Pass
-from nestbench.study.data import DatasetSpec
 from nestbench.train import training_step
 
 LEARNING_RATE = 2e-3
+RACERS = {"smp, plain loop": True, "unet++": False}
 
 
 def sides(asked: Namespace) -> tuple[Feed, Feed]:
     """Training and validation."""
-    spec = DatasetSpec(name="nuclei", size=asked.size)
+    spec = pictures("nuclei", asked.size)
     prepared = prepare(spec, data_root(asked.data), cache_root())
     split = split_cases(prepared.cases, spec.split or prepared.shares)
-    return feed(prepared, split.train, spec, "cpu"), feed(prepared, split.validation, spec, "cpu")
+    return feed(prepared, split.train, spec, asked.device), feed(prepared, split.validation, spec, asked.device)
 
 
 def validated(model: nn.Module, data: Feed, plan: Plan) -> float:
@@ -47,11 +49,11 @@ def validated(model: nn.Module, data: Feed, plan: Plan) -> float:
     model.eval()
     found = []
     with torch.no_grad():
-        for _, images, masks in batches(data, 32):
+        for _, images, masks, _ in batches(data, 32):
             with plan.autocast():
                 logits = model(plan.arrange(images))
             logits = logits if isinstance(logits, torch.Tensor) else next(iter(logits.values()))
-            tp, fp, fn, _ = (counts.numpy() for counts in confusion(probabilities(logits.float()), masks))
+            tp, fp, fn, _ = (counts.cpu().numpy() for counts in confusion(probabilities(logits.float()), masks))
             found.append(iou(tp, fp, fn).mean(axis=1))
     model.train()
     return float(np.concatenate(found).mean())
@@ -60,14 +62,14 @@ def validated(model: nn.Module, data: Feed, plan: Plan) -> float:
 def racer(asked: Namespace, plain: bool, seed: int) -> Pass:
     """A pass is one epoch; it returns the seconds of its training and the validation IoU after it."""
     torch.manual_seed(seed)
-    plan = Plan("cpu", *(("float32", "contiguous") if plain else ("bfloat16", "channels-last")), asked.threads)
+    plan = plan_of(asked, "float32" if plain else "bfloat16")
     if plain:
         torch.set_num_threads(asked.threads)
-        model: nn.Module = smp_plain(asked.depth)
+        model: nn.Module = smp_plain().to(asked.device)
         optimiser: torch.optim.Optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
     else:
         plan.enter()
-        model = plan.place(construct(ours(asked.depth, equal=True)))
+        model = plan.place(construct(ours(equal=True)))
         optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.0, fused=True)
     training, validation = sides(asked)
     epoch = iter(range(asked.epochs))
@@ -79,10 +81,11 @@ def racer(asked: Namespace, plain: bool, seed: int) -> Pass:
             if plain:
                 loss = bce_dice(model(images), masks)
                 optimiser.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimiser.step()
             else:
-                training_step(model, images, masks, bce_dice, plan, optimiser)
+                training_step(cast(Network, model), images, masks, bce_dice, plan, optimiser)
+        wait(asked.device)
         return time.perf_counter() - start, validated(model, validation, plan)
 
     return work
@@ -96,14 +99,13 @@ def sooner(seconds: np.ndarray, ious: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    asked = options(__doc__, epochs=10, seeds=3).parse_args()
-    asked.threads = asked.threads or cores()
-    print(f"{device_name('cpu')}, {asked.threads} threads, torch {torch.__version__}, batch {asked.batch}, ", end="")
-    print(f"{asked.epochs} epochs; validation IoU by epoch, and seconds of training")
+    asked = options(__doc__, "where nuclei lies", size=96, batch=16, epochs=10, seeds=3).parse_args()
+    print(f"{device_name(asked.device)}, {asked.threads} threads, torch {torch.__version__}, ", end="")
+    print(f"batch {asked.batch}, {asked.epochs} epochs; validation IoU by epoch, and seconds of training")
     ratios = []
     for seed in range(asked.seeds):
-        makers = {"smp, plain loop": partial(racer, asked, True, seed), "unet++": partial(racer, asked, False, seed)}
-        with arena(makers) as racers:
+        makers: dict[str, Maker] = {name: partial(racer, asked, plain, seed) for name, plain in RACERS.items()}
+        with arena(makers, asked.device) as racers:
             rows = [[cast(tuple[float, float], one.work()) for one in racers.values()] for _ in range(asked.epochs)]
         found = np.array(rows)
         for column, name in enumerate(makers):
@@ -112,10 +114,9 @@ def main() -> None:
         goal, ratio = sooner(found[..., 0], found[..., 1])
         print(f"seed {seed}: both reach {100 * goal:.1f}; unet++ does {ratio:.2f} times sooner", flush=True)
         ratios.append(ratio)
-    print(
-        f"median of {asked.seeds} seeds: {np.median(ratios):.2f} times sooner ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    median, least, most = np.median(ratios), min(ratios), max(ratios)
+    print(f"median of {asked.seeds} seeds: {median:.2f} times sooner ({least:.2f} to {most:.2f})")
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

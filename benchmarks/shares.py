@@ -1,6 +1,6 @@
 """Where the time of a training step of UNet++ goes, by torch's profiler.
 
-    python benchmarks/shares.py [--data DIR] [--size 96] [--batch 16] [--rounds 7] [--threads 0] [--device auto]
+    python benchmarks/shares.py [--data DIR] [--size 96] [--batch 16] [--rounds 7] [--threads N] [--device auto]
 
 Two networks take turns, the default one and the one at smp's work, in the plan that studies choose on this machine. In
 a round each takes some steps without the profiler, then some with it. What an operator takes itself, without those that
@@ -17,16 +17,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from contestants import options, ours, real_batch
+from asked import NUCLEI, answer, options
+from contestants import DEPTH, ours, real_batch
 from torch import Tensor
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from nestbench.datasets.open import cache_root
 from nestbench.losses import bce_dice
-from nestbench.machine import Plan, choose_plan, cores, device_name
+from nestbench.machine import Plan, choose_plan, device_name, wait
 from nestbench.model import Spec, construct
-from nestbench.speed.rounds import Pass, Seconds, wait
+from nestbench.speed.rounds import Pass, Seconds
 from nestbench.train import training_step
 
 STEPS, WARM_UP = 3, 5
@@ -60,20 +61,18 @@ class Trainee(NamedTuple):
 
 
 def main() -> None:
-    parser = options(__doc__, rounds=7)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    asked = parser.parse_args()
-    plan = replace(choose_plan(asked.device, cache=cache_root()), threads=asked.threads or cores())
+    asked = options(__doc__, NUCLEI, size=96, batch=16, rounds=7).parse_args()
+    plan = replace(choose_plan(asked.device, cache=cache_root()), threads=asked.threads)
     plan.enter()
-    images, masks = (part.to(plan.device) for part in real_batch(asked.size, asked.batch, asked.data))
-    specs = {"default width": ours(asked.depth, False), "equal work": ours(asked.depth, True)}
+    images, masks = real_batch(asked.size, asked.batch, asked.data, plan.device)
+    specs = {"default width": ours(equal=False), "equal work": ours(equal=True)}
     trainees = [trainee(name, spec, plan, images, masks) for name, spec in specs.items()]
     for one in trainees:
         seconds_of(one, WARM_UP)
     rounds = [[observe(one) for one in trainees] for _ in range(asked.rounds)]
     print(f"{device_name(plan.device)}, {plan.precision}, {plan.memory_format}, {plan.threads} threads, ", end="")
     print(f"torch {torch.__version__}, {asked.rounds} rounds of {STEPS} steps, batch {asked.batch}, ", end="")
-    print(f"{asked.size} x {asked.size} pixels, depth {asked.depth}, {'nuclei' if asked.data else 'synthetic images'}")
+    print(f"{asked.size} x {asked.size} pixels, depth {DEPTH}, {'nuclei' if asked.data else 'synthetic images'}")
     say([one.name for one in trainees], [[taken for taken, _ in one] for one in rounds])
     slower = np.median([[slowdown for _, slowdown in one] for one in rounds], axis=0)
     print(f"with the profiler a step takes {' and '.join(f'{value:.2f}' for value in slower)} times as long")
@@ -82,7 +81,8 @@ def main() -> None:
 def trainee(name: str, spec: Spec, plan: Plan, images: Tensor, masks: Tensor) -> Trainee:
     """A network of ours, made ready for the library's own step, whose loss can be told apart."""
     torch.manual_seed(0)
-    model = plan.place(construct(spec)).train()
+    model = construct(spec).train()
+    plan.place(model)
     optimiser = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=0.0, fused=True)
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -150,4 +150,4 @@ def in_percent(shares: Seconds) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)
