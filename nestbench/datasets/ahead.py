@@ -37,7 +37,8 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
         except BaseException as error:
             put(error)
 
-    Thread(target=work, name="ahead", daemon=True).start()
+    thread = Thread(target=work, name="ahead", daemon=True)
+    thread.start()
     try:
         while (item := waiting.get()) is not None:
             if isinstance(item, BaseException):
@@ -45,3 +46,5 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
             yield item
     finally:
         over.set()
+        # A thread that is inside torch when the process ends would take it down with an error.
+        thread.join()

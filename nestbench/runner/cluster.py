@@ -54,7 +54,7 @@ class Cluster:
         self._numbers, self._flights = count(), dict[int, _Flight]()
         self._hearing = self._mailbox.hear.remote()
         self._stopping = False
-        self._room = self._fitting()
+        self._look_around()
 
     @property
     def free(self) -> int:
@@ -78,15 +78,16 @@ class Cluster:
 
         Raises RunError where no message can come any more: the runs end, and go on once the study is started again.
         """
+        if time.monotonic() > self._looked + WAIT:
+            self._look_around()
         ends = {flight.end: number for number, flight in self._flights.items() if flight.end is not None}
         ready, _ = self._ray.wait([self._hearing, *ends], timeout=WAIT)
         if not ready:
-            self._look_around()
-        elif ready[0] in ends:
-            flight = self._flights[ends[ready[0]]]
-            self._pass_on(ends[ready[0]], self._end(flight))
-        else:
+            return None
+        if ready[0] == self._hearing:
             return self._heard()
+        number = ends[ready[0]]
+        self._pass_on(number, self._end(self._flights[number]))
         return None
 
     def reply(self, run: Run, stop: bool) -> None:
@@ -111,15 +112,13 @@ class Cluster:
     def _number(self, run: Run) -> int:
         return next(number for number, flight in self._flights.items() if flight.run == run)
 
-    def _fitting(self) -> int:
-        """How many runs there is room for; never none, as what waits with Ray begins when a node comes."""
-        return self._runs or max(1, sum(fits(self._needs, node) for node in alive(self._ray)))
-
     def _look_around(self) -> None:
         """Nodes come and go, and one that does not answer may never say that a process is gone."""
-        self._room = self._fitting()
+        self._looked = time.monotonic()
+        # Never no room at all: what waits with Ray begins when a node comes.
+        self._room = self._runs or max(1, sum(fits(self._needs, node) for node in alive(self._ray)))
         for number, flight in self._flights.items():
-            if flight.end is not None and time.monotonic() > flight.overdue:
+            if flight.end is not None and self._looked > flight.overdue:
                 self._pass_on(number, Ended(flight.run, None, "it was ended, and its node does not answer", "lost"))
 
     def _pass_on(self, number: int, end: Ended) -> None:
