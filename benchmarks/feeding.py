@@ -1,17 +1,17 @@
-"""What an epoch loses to its data: training on a real side against the same steps on one repeated batch.
+"""What an epoch loses to its data: epochs on a real side against the same steps on one repeated batch.
 
-    python benchmarks/feeding.py STUDY [--data DIR] [--model unet] [--steps 60] [--device auto]
+    python benchmarks/feeding.py STUDY [--data DIR] [--model unet] [--epochs 10] [--device auto]
 
-Of each data set of a study file. In one process a step on the next batch of the data and a step on a batch that lies
-ready take turns, each timed on its own; loss, network, batch and plan are the study's. Once with the data in the
-device's memory, once streamed from the disk. The share is what the data's steps took above the repeated batch's, of the
-former, with a 95 % interval over halves of turns drawn anew.
+Of each data set of a study file. In one process an epoch of training on the data and as many steps on a batch that lies
+ready take turns, each epoch timed as a whole, so that what is loaded ahead is loaded in its own time; loss, network,
+batch and plan are the study's. Once with the data in the device's memory, once streamed from the disk. The share is
+what the data's epochs took above the others, of the former, with a 95 % interval over pairs of epochs drawn anew. The
+look at every window for objects, which the first epoch of a run takes where windows are drawn, is timed apart.
 """
 
 import argparse
-import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -32,29 +32,37 @@ from nestbench.study.files import read_study
 from nestbench.study.schema import Study
 from nestbench.train import training_step
 
-WARM_UP = 5
 
-
-def turns(study: Study, spec: Spec, data: Feed, plan: Plan, steps: int) -> Seconds:
-    """Seconds of so many pairs of steps: (steps, 2), on the data and on the repeated batch."""
+def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> Seconds:
+    """Seconds of so many pairs of epochs, after one that is not counted: (epochs, 2), on the data and on one batch."""
     torch.manual_seed(0)
     model = plan.place(construct(spec)).train()
     optimiser = torch.optim.AdamW(model.parameters(), study.recipe.learning_rate, fused=True)
     loss = plugins.find_plain("loss", study.recipe.loss)
-    fed = _endless(data, study.recipe.batch)
-    same = next(fed)
-    taken = []
-    for _ in range(WARM_UP + steps):
-        seconds = []
-        for batch in (None, same):
-            start = time.perf_counter()
-            images, masks = next(fed) if batch is None else batch
+
+    def seconds(batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+        start = time.perf_counter()
+        for images, masks in batches:
             training_step(model, images, masks, loss, plan, optimiser)
-            wait(plan.device)
-            # The last batch of an epoch may be smaller by one.
-            seconds.append((time.perf_counter() - start) / len(images))
-        taken.append(seconds)
-    return np.array(taken[WARM_UP:])
+        wait(plan.device)
+        return time.perf_counter() - start
+
+    sizes = [len(masks) for _, masks in training_batches(data, study.recipe.batch, 0, 0, augmented=True)]
+    images, masks = next(training_batches(data, study.recipe.batch, 0, 0, augmented=True))
+    same = [(images[:size], masks[:size]) for size in sizes]
+    taken = [
+        (seconds(training_batches(data, study.recipe.batch, 0, epoch, augmented=True)), seconds(same))
+        for epoch in range(1 + epochs)
+    ]
+    return np.array(taken[1:])
+
+
+def look(data: Feed) -> float:
+    """Seconds of the look for objects; none where all windows are shown."""
+    start = time.perf_counter()
+    if data.samples is not None:
+        data.with_objects.sum()
+    return time.perf_counter() - start
 
 
 def lost(taken: Seconds) -> tuple[float, float, float]:
@@ -63,33 +71,29 @@ def lost(taken: Seconds) -> tuple[float, float, float]:
     return 1 - same.value, 1 - same.high, 1 - same.low
 
 
-def _endless(data: Feed, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for epoch in itertools.count():
-        yield from training_batches(data, batch, 0, epoch, augmented=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--model", default="")
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
     study = read_study(asked.study)
     plan = choose_plan(asked.device, 1, "auto", cache_root())
     plan.enter()
-    print(f"{device_name(plan.device)}, {plan}, torch {torch.__version__}, {asked.steps} pairs of steps")
-    print(f"{'data set':16} {'cases':>6} {'windows':>8}  from      lost to the data")
+    print(f"{device_name(plan.device)}, {plan}, torch {torch.__version__}, {asked.epochs} pairs of epochs")
+    print(f"{'data set':16} {'cases':>6} {'windows':>8}  from      lost to the data         first look")
     for spec in study.datasets:
         cell = next(cell for cell in study.cells() if cell.dataset == spec and asked.model in ("", cell.model))
         prepared = prepare(spec, data_root(asked.data), cache_root())
         side = split_cases(prepared.cases, spec.split or prepared.shares).train
         for name, resident in (("memory", RESIDENT), ("disk", 0)):
             data = feed(prepared, side, spec, plan.device, resident)
-            share, low, high = lost(turns(study, network_spec(cell, prepared), data, plan, asked.steps))
+            first = look(data)
+            share, low, high = lost(turns(study, network_spec(cell, prepared), data, plan, asked.epochs))
             row = f"{spec.title:16} {len(side):6} {len(data):8}  {name:8}"
-            print(f"{row} {share:7.1%} ({low:.1%} to {high:.1%})")
+            print(f"{row} {share:7.1%} {f'({low:.1%} to {high:.1%})':18} {first:6.2f} s")
 
 
 if __name__ == "__main__":

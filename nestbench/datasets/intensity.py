@@ -22,8 +22,8 @@ def to_bytes(image: NDArray[Any], window: Ends | None, percentiles: Ends, what: 
     """Bring an image (..., C) to uint8: the ends become 0 and 255, and what lies beyond them too.
 
     They are the window's where there is one; brightness (uint8) stays as it is; any other values have their own
-    percentiles, channel by channel. Raises RequestError for values that are not numbers; ``what`` is the image, for
-    its sentence.
+    percentiles, channel by channel: so has colour of 16 bits, whose hue is not kept. Raises RequestError for values
+    that are not numbers; ``what`` is the image, for its sentence.
     """
     if image.dtype == np.uint8 and window is None:
         return image

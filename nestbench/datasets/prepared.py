@@ -43,7 +43,7 @@ from nestbench.study.data import DatasetSpec
 from nestbench.study.words import slug
 
 # Raised whenever the arrays of one source would come out otherwise.
-_FORMAT = 6
+_FORMAT = 7
 
 OBJECTS = "objects.parquet"
 

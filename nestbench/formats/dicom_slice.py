@@ -67,6 +67,11 @@ class Slice:
         return float(np.cross(*self.axes) @ self.origin)
 
 
+def may_be_slice(path: Path) -> bool:
+    """Whether a file is DICOM, by its name or by the mark in it, and not the index of a disk."""
+    return path.name != "DICOMDIR" and (path.suffix.lower() in SUFFIXES or is_dicom(path))
+
+
 def read_header(path: Path) -> Slice | None:
     """Read what a file says of its slice; None where it is none: no DICOM, a report, outlines, a segmentation.
 
@@ -75,12 +80,10 @@ def read_header(path: Path) -> Slice | None:
     with naming(path):
         if not path.stat().st_size:
             raise RequestError(f"cannot read '{path}': it is empty")
-        if not is_dicom(path) and path.suffix.lower() not in SUFFIXES:
+        if not may_be_slice(path):
             return None
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
-        if path.name == "DICOMDIR" or _is_other(header):
-            return None
-        return _slice(header, path)
+        return None if _is_other(header) else _slice(header, path)
 
 
 def _is_other(header: Dataset) -> bool:

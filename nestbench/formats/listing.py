@@ -1,11 +1,11 @@
 """What lies in a folder, in the order of names; hidden files and folders do not count."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nestbench.errors import RequestError
+from nestbench.errors import RequestError, refuse
 
 Stamp = tuple[str, int, int]
 
@@ -26,6 +26,15 @@ def files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """
     with _readable(folder):
         return sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
+
+
+def refuse_alike(folder: Path, names: Iterable[str]) -> None:
+    """Raise RequestError that lists names of a folder that differ only in case: elsewhere these are one file."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        alike.setdefault(name.casefold(), []).append(f"'{name}'")
+    twins = [" and ".join(found) for found in alike.values() if len(found) > 1]
+    refuse(f"'{folder}' has names that differ only in case:", twins)
 
 
 def stamps(folder: Path) -> list[Stamp]:

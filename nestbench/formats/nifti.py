@@ -15,6 +15,9 @@ from nestbench.formats.pictures import Pixels, check_size
 
 SUFFIXES = (".nii.gz", ".nii")
 
+_WIDE = 512
+"""Pixels a side of a slice as a CT gives it; one that was resampled to 1 mm is smaller, and then 1 mm is right."""
+
 _MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
 
 # A damaged file is reported once, in our own sentence.
@@ -43,13 +46,13 @@ def open_nifti(path: Path) -> Nifti:
 
 
 def read_nifti(path: Path) -> Volume:
-    """Read a NIfTI, of which D is the third axis; where both form codes are 0 it is not placed and keeps its spacing.
+    """Read a NIfTI, of which D is the third axis; where it has lost its place it is not placed and keeps its spacing.
 
     Raises as ``open_nifti``, and nibabel's own errors for damaged values.
     """
     image, shape = open_nifti(path)
     values = np.transpose(_values(image).reshape(shape), (2, 1, 0, 3))
-    placed = bool(image.header["qform_code"] > 0 or image.header["sform_code"] > 0)
+    placed = _is_placed(image, shape)
     affine = reversed_axes(image.affine) if placed else UNPLACED * _steps(image.header)
     affine[:3] *= _MILLIMETRES.get(image.header.get_xyzt_units()[0], 1)
     return Volume(values if shape[3] > 1 else values[..., 0], affine, path, placed)
@@ -87,6 +90,17 @@ def _placed(values: NDArray[np.uint8], grid: Volume) -> Any:
 
 def _is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES) and not path.is_dir()
+
+
+def _is_placed(image: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a file says where it lies: by a form code, and not by an identity that its size contradicts.
+
+    Some volumes of LiTS have such an identity, which makes each step 1 mm, though no scanner gives slices of half a
+    metre.
+    """
+    coded = image.header["qform_code"] > 0 or image.header["sform_code"] > 0
+    identity = np.array_equal(np.abs(image.affine), np.eye(4))
+    return bool(coded and not (identity and shape[:2] == (_WIDE, _WIDE)))
 
 
 def _values(image: Any) -> NDArray[Any]:

@@ -4,7 +4,7 @@ Pillow reads what it can hold exactly; tifffile reads the TIFFs that it cannot (
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -18,9 +18,6 @@ from PIL import Image, UnidentifiedImageError
 from nestbench.errors import RequestError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
-LOW, HIGH = 0.5, 99.5
-"""Percentiles of an image of more than 8 bits that become 0 and 255."""
-
 MOST_PIXELS = 2**30
 """Pixels of the largest image or volume that is read, 32,768 x 32,768: 3 GiB in colour, however small its file is."""
 
@@ -41,19 +38,34 @@ _FOUND: list[int | None] = []
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
-def read_image(path: Path, channels: int) -> Pixels:
-    """Read an image as uint8 (H, W, channels), channels 1 or 3; transparency is dropped.
+def read_image(path: Path, channels: int) -> NDArray[Any]:
+    """Read an image (H, W, C) as its values are stored, of 8 bits (uint8) or of more; transparency is dropped.
 
-    8-bit values stay as they are. Others are scaled by the image's own percentiles LOW and HIGH, which become 0 and
-    255. Grey becomes three equal channels where three are asked for.
+    Grey becomes ``channels`` equal channels; colour has three, however many are asked for.
 
-    Raises RequestError that names the file.
+    Raises RequestError that names the file: unreadable, or values that are not numbers.
     """
     with naming(path):
         values = _decoded(path, palette=False)
     planes = values[..., None] if values.ndim == 2 else values[..., : 1 if values.shape[-1] < 3 else 3]
-    pixels = planes if planes.dtype == np.uint8 else scaled(planes, path)
-    return np.repeat(pixels, channels, axis=-1) if pixels.shape[-1] < channels else pixels
+    if planes.dtype.kind == "f" and not np.isfinite(planes).all():
+        raise RequestError(f"image '{path}' holds values that are not numbers")
+    return np.repeat(planes, channels, axis=-1) if planes.shape[-1] < channels else planes
+
+
+def read_channels(paths: Sequence[Path]) -> NDArray[Any]:
+    """Read pictures of one size as the channels of one image (H, W, C): grey is one channel, colour three.
+
+    Values are as they are stored. Where some files have 8 bits and some more, all come in one type that holds them, and
+    the 8-bit ones too count as a measurement from then on, as those of volumes do.
+
+    Raises RequestError that names the file, or two of other sizes.
+    """
+    planes = [read_image(path, 1) for path in paths]
+    for path, plane in zip(paths, planes, strict=True):
+        if plane.shape[:2] != planes[0].shape[:2]:
+            raise RequestError(f"'{path}' is {size_of(plane)}, '{paths[0]}' {size_of(planes[0])}")
+    return np.concatenate(planes, axis=-1) if len(planes) > 1 else planes[0]
 
 
 def read_values(path: Path) -> NDArray[np.int64]:
@@ -183,17 +195,3 @@ def _with_tifffile(path: Path) -> NDArray[Any]:
         check_size(path, page.size, page.samplesperpixel)
         values = np.asarray(page.asarray())
         return np.moveaxis(values, 0, -1) if page.axes == "SYX" else values
-
-
-def scaled(values: NDArray[Any], path: Path) -> Pixels:
-    """Values of any type as 8 bits: the image's own percentiles LOW and HIGH become 0 and 255.
-
-    Raises RequestError for values that are not numbers; ``path`` is for its sentence.
-    """
-    numbers = values.astype(np.float64)
-    if not np.isfinite(numbers).all():
-        raise RequestError(f"image '{path}' holds values that are not numbers")
-    low, high = np.percentile(numbers, (LOW, HIGH))
-    span = high - low if high > low else 1.0
-    grey: Pixels = np.rint(np.clip((numbers - low) / span, 0, 1) * 255).astype(np.uint8)
-    return grey

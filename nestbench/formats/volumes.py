@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from pydicom.misc import is_dicom
 
 from nestbench.errors import RequestError
 from nestbench.formats import metaimage, nifti, pictures, stacks
 from nestbench.formats.dicom import read_series
+from nestbench.formats.dicom_slice import may_be_slice
 from nestbench.formats.geometry import Volume
 from nestbench.formats.listing import files
 
@@ -55,15 +55,15 @@ def by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
 
 
 def is_series(path: Path) -> bool:
-    """Whether a path is a folder of DICOM files, by their names or by the mark in the first one.
+    """Whether a path is a folder that holds DICOM files, by their names or by the mark in them.
 
     Raises RequestError where the folder cannot be read.
     """
     if not path.is_dir():
         return False
     with pictures.naming(path):
-        found = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-        return any(p.suffix.lower() == ".dcm" for p in found) or bool(found and is_dicom(found[0]))
+        found = (p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+        return any(map(may_be_slice, found))
 
 
 def look(path: Path) -> Holds | None:

@@ -58,24 +58,13 @@ def take(path: Path, channels: int, about: Use = UNSAID, others: Sequence[Path] 
     """
     volume = None if _is_picture(path) else stacked([volumes.read_volume(one) for one in (path, *others)])
     if volume is None:
-        values = _picture(path, channels, others)
+        values = pictures.read_channels((path, *others))
     else:
         turned = canonical(volume).values
         values = turned if turned.ndim == 4 else turned[..., None]
     pixels = to_bytes(values, about.window, about.percentiles, f"'{path}'")
     grid = None if volume is None else replace(volume, values=np.broadcast_to(np.uint8(0), volume.shape))
     return Taken(np.repeat(pixels, channels, axis=-1) if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels), grid)
-
-
-def _picture(path: Path, channels: int, others: Sequence[Path]) -> Pixels:
-    """(H, W, C) of a picture, or of pictures of one size that are its channels."""
-    if not others:
-        return pictures.read_image(path, channels)
-    planes = [pictures.read_image(one, 1 if pictures.is_grey(one) else 3) for one in (path, *others)]
-    for one, plane in zip(others, planes[1:], strict=True):
-        if plane.shape[:2] != planes[0].shape[:2]:
-            raise RequestError(f"'{one}' is {pictures.size_of(plane)}, '{path}' {pictures.size_of(planes[0])}")
-    return np.concatenate(planes, axis=-1)
 
 
 def space_of(taken: Taken, path: Path, about: Use, dims: int) -> Space:

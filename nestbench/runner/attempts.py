@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
+from nestbench.results.places import run_folder
+from nestbench.results.records import Result, read_result
 from nestbench.runner.job import Job
 from nestbench.runner.messages import Ended
 from nestbench.study.schema import Run
@@ -19,6 +21,10 @@ class Attempts:
     def note(self, job: Job) -> None:
         """A job is handed out."""
         self._jobs[job.run] = job
+
+    def left(self, run: Run) -> Result | None:
+        """What a run left behind before it was lost, where that is its result: it is done, and is not done twice."""
+        return read_result(run_folder(self._jobs[run].folder, run))
 
     def again(self, end: Ended) -> Job | None:
         """The job to try instead, or None where a run's end is final.

@@ -43,7 +43,6 @@ class Driver:
                 self._crew.stop()
             while not self._stopping and self._crew.free and (job := self._next()) is not None:
                 self._attempts.note(job)
-                self._heard[job.run] = self._clock()
                 self._crew.start(job)
             if not self._crew.busy:
                 break
@@ -69,7 +68,7 @@ class Driver:
         if isinstance(message, Reported):
             self._crew.reply(run, queue.advance(run, message.epoch))
             return Advanced(run, message.epoch, run.recipe.epochs)
-        del self._heard[run]
+        self._heard.pop(run, None)
         if run in self._hung:
             self._hung.remove(run)
             message = replace(message, reason=f"it hung: no epoch for {self._silence:g} seconds")
@@ -80,6 +79,8 @@ class Driver:
             return Paused(end.run)
         if end.kind == "stopped":  # by somebody else: a system that takes its machine away
             end = replace(end, kind="lost")
+        if end.kind == "lost" and (result := self._attempts.left(end.run)) is not None:
+            end = Ended(end.run, result)
         if end.result is None and (job := self._attempts.again(end)) is not None:
             self._again.append(job)
             return Retried(end.run, end.reason)

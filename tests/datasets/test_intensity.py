@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from skimage.exposure import rescale_intensity
 
 from nestbench.datasets.intensity import moments, to_bytes
 from nestbench.errors import RequestError
@@ -27,6 +28,19 @@ def test_percentiles_undo_the_scale_of_a_scanner(image, gain, offset):
     )
     spread = np.ptp(image.reshape(-1, 2), axis=0) > 1
     assert (abs(first - second)[..., spread] <= 1).all()
+
+
+@pytest.mark.parametrize("dtype", [">u2", np.uint16, np.int16, np.uint32, np.float32, np.float64])
+@pytest.mark.parametrize("ends", [ENDS, (10, 90)])
+def test_values_are_stretched_between_their_percentiles(dtype, ends):
+    image = np.random.default_rng(0).gamma(2, 800, (40, 40, 1)).astype(dtype)
+    low, high = np.percentile(image, ends)
+    stretched = rescale_intensity(image.astype(float), (low, high), (0, 255))
+    assert np.abs(to_bytes(image, None, ends, "it") - stretched).max() <= 0.5 + 1e-9
+
+
+def test_an_image_of_one_value_is_black():
+    assert not to_bytes(np.full((8, 8, 1), 700, np.uint16), None, ENDS, "it").any()
 
 
 def test_each_channel_has_percentiles_of_its_own():

@@ -107,6 +107,29 @@ def test_another_size_or_option_is_prepared_beside(own: Path, cache: Path, chang
     assert len(folders(cache)) == 2
 
 
+@pytest.fixture
+def deep(tmp_path: Path, save) -> Path:
+    """A folder of three images of 16 bits, 0 to 65,280, with their masks."""
+    ramp = np.arange(256, dtype=np.uint16).reshape(16, 16) * 256
+    for name in ("a.png", "b.png", "c.png"):
+        save(tmp_path / "deep" / "images" / name, ramp)
+        save(tmp_path / "deep" / "masks" / name, np.where(ramp > 30_000, 255, 0).astype(np.uint8))
+    return tmp_path / "deep"
+
+
+def test_pictures_of_16_bits_are_seen_in_the_window_of_the_study(deep: Path, cache: Path):
+    made = prepare(spec(deep, window=(0, 25_500)), Path(), cache)
+    expected = np.rint(np.minimum(np.arange(256) * 256 / 100, 255))
+    assert (made.image(0).ravel() == expected).all()
+
+
+@pytest.mark.parametrize("ends", [(0, 100), (10, 90), (25, 50)])
+def test_pictures_of_16_bits_are_seen_between_the_percentiles_of_the_study(deep: Path, cache: Path, ends):
+    pixels = prepare(spec(deep, percentiles=ends), Path(), cache).image(0).ravel()
+    low, high = (255 * end / 100 for end in ends)
+    assert (pixels == np.rint(np.clip((np.arange(256) - low) / (high - low), 0, 1) * 255)).all()
+
+
 def test_prepared_data_are_reopened_by_their_folder_alone(own: Path, cache: Path):
     made = prepare(spec(own), Path(), cache)
     again = reopen(made.folder)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from nestbench.errors import RequestError
-from nestbench.formats.listing import files, folders, stamps
+from nestbench.formats.listing import files, folders, refuse_alike, stamps
 
 
 @pytest.fixture
@@ -25,6 +25,14 @@ def test_only_what_lies_openly_in_the_folder_is_listed(place: Path):
 def test_stamps_are_of_every_file_at_any_depth(place: Path):
     names = ["a.png", "b.PNG", "inner/c.png", "notes.txt"]
     assert stamps(place) == [(name, 5, 7) for name in names]
+
+
+def test_names_that_differ_only_in_case_are_refused_together(tmp_path: Path):
+    refuse_alike(tmp_path, ["a", "b", "a", "ab"])
+    with pytest.raises(
+        RequestError, match=r"' has names that differ only in case: 'A' and 'a'; 'Straße' and 'strasse'$"
+    ):
+        refuse_alike(tmp_path, ["b", "strasse", "a", "Straße", "A"])
 
 
 @pytest.mark.parametrize("look", [folders, stamps, lambda folder: files(folder, ())])

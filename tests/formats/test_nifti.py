@@ -67,6 +67,31 @@ def test_without_form_codes_a_volume_is_not_placed_and_keeps_its_steps(tmp_path:
     assert read_volume(save_nifti(tmp_path / "b.nii", ramp(), None)).spacing is None
 
 
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, -1, 1)])
+def test_an_identity_is_no_place_in_slices_as_wide_as_a_scanner_gives_them(tmp_path: Path, signs):
+    affine = np.diag([*signs, 1])[:, [2, 1, 0, 3]]
+    wide = ramp((2, 512, 512), np.int32)
+    found = read_volume(save_nifti(tmp_path / "a.nii", wide, affine))
+    assert (found.placed, found.spacing) == (False, None)
+    assert (canonical(found).values == wide).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "affine"),
+    [
+        ((1, 512, 511), np.eye(4)),
+        ((512, 1, 512), np.eye(4)),
+        ((1, 512, 512), np.diag([0.5, 0.5, 1, 1])),
+        ((1, 512, 512), np.eye(4) + np.outer([0, 0, 1, 0], [0, 0, 0, 5])),
+        ((1, 512, 512), np.eye(4)[[1, 0, 2, 3]]),
+    ],
+)
+def test_any_other_affine_is_a_place(tmp_path: Path, shape, affine):
+    found = read_volume(save_nifti(tmp_path / "a.nii", np.zeros(shape, np.uint8), affine[:, [2, 1, 0, 3]]))
+    assert found.placed
+    assert np.allclose(found.affine[:, [2, 1, 0, 3]], affine)
+
+
 def test_metres_and_microns_are_millimetres(tmp_path: Path):
     for unit, scale in (("meter", 1e3), ("micron", 1e-3), ("mm", 1), ("unknown", 1)):
         image = nibabel.Nifti1Image(ramp().T, np.diag([2, 2, 2, 1]))

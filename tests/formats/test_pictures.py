@@ -11,19 +11,13 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from skimage.exposure import rescale_intensity
 
 from nestbench.errors import RequestError
 from nestbench.formats import pictures
-from nestbench.formats.pictures import is_grey, opened, read_image, read_values
+from nestbench.formats.pictures import is_grey, opened, read_channels, read_image, read_values
 
 RAMP = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
 COLOUR = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=-1)
-
-
-def rescaled(values: np.ndarray) -> np.ndarray:
-    low, high = np.percentile(values, (0.5, 99.5))
-    return rescale_intensity(values.astype(float), (low, high), (0, 255))
 
 
 def png_of_16_bit_colour() -> bytes:
@@ -65,31 +59,56 @@ def test_transparency_is_dropped(tmp_path: Path, values: np.ndarray, mode: str):
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.uint32, np.float32, np.float64])
-def test_more_than_8_bits_are_scaled_by_their_percentiles(tmp_path: Path, dtype: type):
+@pytest.mark.parametrize("order", "<>")
+def test_more_than_8_bits_keep_their_values(tmp_path: Path, dtype: type, order: str):
     values = (np.random.default_rng(0).gamma(2, 800, (40, 40))).astype(dtype)
-    tifffile.imwrite(tmp_path / "a.tif", values)
-    assert np.abs(read_image(tmp_path / "a.tif", 1)[..., 0] - rescaled(values)).max() <= 0.5 + 1e-9
+    tifffile.imwrite(tmp_path / "a.tif", values, byteorder=order)
+    image = read_image(tmp_path / "a.tif", 3)
+    assert (image == values[..., None]).all()
+    assert image.shape == (40, 40, 3)
+    assert image.dtype != np.uint8
 
 
-def test_16_bit_png_is_scaled_like_tiff(tmp_path: Path):
+def test_16_bit_png_is_read_like_tiff(tmp_path: Path):
     values = RAMP.astype(np.uint16) * 9 + 1000
     Image.fromarray(values).save(tmp_path / "a.png")
     tifffile.imwrite(tmp_path / "a.tif", values)
-    assert (read_image(tmp_path / "a.png", 1) == read_image(tmp_path / "a.tif", 1)).all()
-    assert read_image(tmp_path / "a.png", 1).max() == 255
+    for name in ("a.png", "a.tif"):
+        assert (read_image(tmp_path / name, 1) == values[..., None]).all()
 
 
-def test_channels_of_16_bits_are_scaled_alike(tmp_path: Path):
+def test_colour_of_16_bits_keeps_its_values(tmp_path: Path):
     values = COLOUR.astype(np.uint16) * 4
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
-    image = read_image(tmp_path / "a.tif", 3)
     assert not is_grey(tmp_path / "a.tif")
-    assert np.abs(image - rescaled(values)).max() <= 0.5 + 1e-9
+    assert (read_image(tmp_path / "a.tif", 1) == values).all()
 
 
-def test_an_image_of_one_value_is_black(tmp_path: Path):
-    tifffile.imwrite(tmp_path / "a.tif", np.full((8, 8), 700, np.uint16))
-    assert not read_image(tmp_path / "a.tif", 1).any()
+def test_pictures_are_stacked_as_channels_in_their_order(tmp_path: Path):
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path, values in zip(paths, (RAMP[::-1], COLOUR), strict=True):
+        Image.fromarray(values).save(path)
+    image = read_channels(paths)
+    assert image.dtype == np.uint8
+    assert (image == np.concatenate([RAMP[::-1, :, None], COLOUR], axis=-1)).all()
+    assert (read_channels(paths[1:]) == COLOUR).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.float32])
+def test_a_channel_of_8_bits_keeps_its_values_beside_a_deeper_one(tmp_path: Path, dtype: type):
+    deep = RAMP.astype(dtype) * 200
+    Image.fromarray(RAMP).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "b.tif", deep)
+    image = read_channels([tmp_path / "a.png", tmp_path / "b.tif"])
+    assert (image[..., 0] == RAMP).all()
+    assert (image[..., 1] == deep).all()
+
+
+def test_channels_of_other_sizes_are_named(tmp_path: Path):
+    for name, values in {"a.png": RAMP, "b.png": RAMP, "c.png": RAMP.T}.items():
+        Image.fromarray(values).save(tmp_path / name)
+    with pytest.raises(RequestError, match=r"^'.*c\.png' is 12 x 16 pixels, '.*a\.png' 16 x 12 pixels$"):
+        read_channels([tmp_path / name for name in ("a.png", "b.png", "c.png")])
 
 
 def test_a_palette_is_colour_in_an_image_and_an_index_in_a_mask(tmp_path: Path):

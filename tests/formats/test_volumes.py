@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from fake_lidc import write_slice
 from PIL import Image
 from tiny_volumes import SHAPE, ramp, save_itk, save_nifti
 
@@ -33,15 +34,35 @@ def test_files_are_found_by_their_stems(tmp_path: Path):
         by_stem(tmp_path / "nowhere", (".nii",))
 
 
-def test_a_folder_is_a_series_by_its_names_or_by_the_mark_in_its_first_file(tmp_path: Path):
-    for name in ("named", "marked", "other", "empty"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "named" / "1.DCM").touch()
-    (tmp_path / "marked" / "1").write_bytes(bytes(128) + b"DICM")
-    (tmp_path / "other" / "1").write_bytes(b"nothing")
-    (tmp_path / "other" / ".1.dcm").touch()
-    assert [is_series(tmp_path / name) for name in ("named", "marked", "other", "empty")] == [True, True, False, False]
-    assert not is_series(tmp_path / "named" / "1.DCM")
+MARK = bytes(128) + b"DICM"
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        ({"1.DCM": b""}, True),
+        ({"1.dicom": b""}, True),
+        ({"0-README.txt": b"read me", "1.IMA": b""}, True),
+        ({"0-README.txt": b"read me", "1": MARK, "z.xml": b"<a/>"}, True),
+        ({"1": b"nothing", ".1.dcm": MARK}, False),
+        ({"DICOMDIR": MARK}, False),
+        ({}, False),
+    ],
+)
+def test_a_folder_is_a_series_by_the_name_of_any_file_or_by_its_mark(tmp_path: Path, held, found: bool):
+    for name, content in held.items():
+        (tmp_path / name).write_bytes(content)
+    assert is_series(tmp_path) == found
+    assert not any(is_series(path) for path in tmp_path.iterdir())
+
+
+def test_a_folder_in_which_a_slice_is_found_is_a_series(tmp_path: Path):
+    for name in ("1", "1.IMA", "1.dcm"):
+        path = tmp_path / f"of-{name}" / name
+        write_slice(path, ramp((6, 5)))
+        (path.parent / "0-README.txt").write_text("read me")
+        assert read_volume(path.parent).shape == (1, 6, 5)
+        assert is_series(path.parent)
 
 
 def test_a_look_says_what_a_file_holds(tmp_path: Path):

@@ -47,7 +47,9 @@ def nodes():
     """A cluster whose head, where the tests run, and whose one other node have room for a run each."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415
 
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE})
+    nodes = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
+    )
     nodes.add_node(num_cpus=1, object_store_memory=STORE)
     yield nodes
     nodes.shutdown()

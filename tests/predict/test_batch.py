@@ -106,12 +106,14 @@ def volumes(tmp_path):
     return [tmp_path / "set" / "images" / f"{name}.nii.gz" for name in "ab"]
 
 
-@pytest.fixture
-def photographs(tmp_path):
-    """A data set of two pictures, and their paths."""
+@pytest.fixture(params=["8 bits", "16 bits"])
+def photographs(request, tmp_path):
+    """A data set of two pictures, and their paths; those of 16 bits are thirty times as bright."""
     for name, shape in (("a", (21, 18)), ("b", (13, 33))):
         values = blobs(shape[0], shape, np.uint8)
-        for part, content in (("images", values), ("masks", (values > 180).astype(np.uint8))):
+        mask = (values > 180).astype(np.uint8)
+        image = values.astype(np.uint16) * 30 if request.param == "16 bits" else values
+        for part, content in (("images", image), ("masks", mask)):
             (tmp_path / "set" / part).mkdir(parents=True, exist_ok=True)
             Image.fromarray(content).save(tmp_path / "set" / part / f"{name}.png")
     return [tmp_path / "set" / "images" / f"{name}.png" for name in "ab"]
@@ -170,7 +172,16 @@ def test_a_volume_is_resampled_as_it_was_for_training_and_its_mask_back(view, vo
         assert (resized_mask(written, mask.shape) == mask).mean() > 0.75
 
 
-@pytest.mark.parametrize("words", [{"size": 16}, {"patch": 16}, {"patch": 32}, {"patch": 16, "window": (50, 200)}])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"size": 16},
+        {"patch": 16},
+        {"patch": 32, "percentiles": (10, 90)},
+        {"patch": 16, "window": (50, 200)},
+        {"patch": 16, "window": (1500, 6000)},
+    ],
+)
 def test_a_picture_is_predicted_as_it_is_judged(words, photographs, tmp_path):
     about, model, expected, prepared = judged(photographs, words)
     done = list(predict_files(make_engine(model, PLAN), plan_tasks(photographs, tmp_path / "out"), about))

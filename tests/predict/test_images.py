@@ -1,4 +1,5 @@
 import gzip
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -15,13 +16,14 @@ from PIL import Image
 from tiny_volumes import SHAPE, SPL, ramp, save_itk, save_nifti, turned, volume
 
 from nestbench.datasets.intensity import to_bytes
+from nestbench.datasets.prepared import prepare
 from nestbench.errors import RequestError
 from nestbench.formats import pictures
 from nestbench.formats.geometry import UNPLACED, Volume, canonical, same_grid
-from nestbench.formats.pictures import read_image
 from nestbench.formats.volumes import Holds, look, read_volume
 from nestbench.model.files import UNSAID, Use
 from nestbench.predict.images import Taken, space_of, suffix, take, write_mask, write_probabilities
+from nestbench.study.data import DatasetSpec
 
 AFFINE = np.array([[0, -2.0, 0, 10], [3.0, 0, 0, -20], [0, 0, 4.0, 30], [0, 0, 0, 1]])
 
@@ -40,13 +42,45 @@ def nifti(path, values, **fields):
     return path
 
 
-def test_a_picture_is_read_as_training_reads_it(tmp_path):
-    for name, values in {"a.png": numbers(9, 8, 3), "b.tif": numbers(9, 8, dtype=np.uint16, high=4000)}.items():
-        path = tmp_path / name
-        tifffile.imwrite(path, values) if path.suffix == ".tif" else Image.fromarray(values).save(path)
-        taken = take(path, 3)
-        np.testing.assert_array_equal(taken.pixels, read_image(path, 3))
-        assert (taken.grid, taken.spacing) == (None, None)
+GREY, DEEP = numbers(6, 8), numbers(6, 8, dtype=np.uint16, high=4000)
+PICTURES = {
+    "colour": [numbers(6, 8, 3)],
+    "16 bits": [DEEP],
+    "colour of 16 bits": [np.stack([DEEP, DEEP[::-1] * 9, DEEP[:, ::-1] + 50], axis=-1)],
+    "floats": [DEEP / np.float32(9)],
+    "8 bits": [GREY, GREY[::-1]],
+    "8 beside 16 bits": [GREY, DEEP],
+    "16 beside 8 bits": [DEEP, GREY],
+}
+
+
+def task_of(folder, planes):
+    """A task in 2D of one case, of which each channel has a file, and the paths of these files."""
+    paths = [folder / "imagesTr" / f"a_{number:04d}.tif" for number in range(len(planes))]
+    for path, values in zip([*paths, folder / "labelsTr" / "a.tif"], [*planes, GREY % 2], strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(path, values, photometric="rgb" if values.ndim == 3 else "minisblack")
+    names = {str(number): f"channel {number}" for number in range(np.dstack(planes).shape[-1])}
+    said = {"channel_names": names, "labels": {"background": 0, "odd": 1}}
+    (folder / "dataset.json").write_text(json.dumps(said))
+    return paths
+
+
+@pytest.mark.parametrize("view", [{}, {"percentiles": (10, 90)}, {"window": (100, 2000)}])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_picture_is_taken_as_it_was_prepared(kind, view, tmp_path):
+    paths = task_of(tmp_path / "set", PICTURES[kind])
+    spec = DatasetSpec(name="decathlon", path=str(tmp_path / "set"), patch=16, **view)
+    prepared = prepare(spec, tmp_path, tmp_path / "cache")
+    taken = take(paths[0], prepared.channels, Use(**view), paths[1:])
+    np.testing.assert_array_equal(taken.pixels, prepared.image(0)[0])
+    assert (taken.grid, taken.spacing) == (None, None)
+
+
+def test_grey_of_16_bits_is_three_equal_channels_of_8(tmp_path):
+    Image.fromarray(DEEP).save(tmp_path / "a.png")
+    expected = to_bytes(DEEP[..., None], None, UNSAID.percentiles, "").repeat(3, axis=-1)
+    np.testing.assert_array_equal(take(tmp_path / "a.png", 3).pixels, expected)
 
 
 def test_a_window_of_values_holds_for_pictures_too(tmp_path):

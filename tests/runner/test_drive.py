@@ -6,7 +6,8 @@ import pytest
 
 from nestbench.datasets.splits import Split
 from nestbench.machine import Plan
-from nestbench.results.records import Epoch, Result
+from nestbench.results.places import run_folder
+from nestbench.results.records import Epoch, Result, write_result
 from nestbench.runner.drive import Driver
 from nestbench.runner.events import Advanced, Failed, Finished, Paused, Retried, Started
 from nestbench.runner.job import Job
@@ -120,6 +121,30 @@ def test_a_run_that_is_lost_once_is_finished_once(tmp_path):
     assert kinds(events) == [Started, Advanced, Retried, *[Started, Advanced, Finished] * 2]
     assert [str(job.run) for job in crew.jobs][:2] == [str(events[0].run)] * 2  # before the next one is taken up
     assert len({str(e.run) for e in events if isinstance(e, Finished)}) == 2
+
+
+def test_a_run_that_is_lost_after_its_result_was_written_is_done(tmp_path):
+    class Late(FakeCrew):
+        def start(self, job):
+            super().start(job)
+            folder = run_folder(tmp_path, job.run)
+            folder.mkdir(parents=True)
+            write_result(folder, result_of(job))
+
+    crew = Late(["lost"])
+    assert kinds(drive(tmp_path, crew)) == [Started, Advanced, Finished]
+    assert len(crew.jobs) == 1
+
+
+def test_a_run_that_waits_to_begin_does_not_hang(tmp_path):
+    class Waiting(FakeCrew):
+        def start(self, job):
+            super().start(job)
+            self.heard.extendleft([None] * 20)
+
+    crew = Waiting()
+    assert Retried not in kinds(drive(tmp_path, crew, silence=100, clock=Clock(pace=30)))
+    assert crew.killed == []
 
 
 def test_a_run_that_somebody_else_stops_is_tried_again(tmp_path):

@@ -4,7 +4,8 @@ HG or HGG/PATIENT/ANY/VSD.Brain.XX.O.MR_Flair.54512.mha     MR_T1, MR_T1c and MR
                  /ANY/VSD.Brain_3more.XX.XX.OT.54517.mha    0 else, 1 necrosis, 2 oedema, 3 non-enhancing, 4 enhancing
 
 Numbers at the ends of names count uploads and mean nothing; sizes differ between patients. A patient of BRATS 2015 is
-PATIENT_VISIT there, and each visit is a case.
+PATIENT_VISIT there, and each visit is a case. BRATS 2013 numbers its patients in each grade, and BRATS 2015 keeps these
+numbers (brats_2013_pat0001 in HGG and in LGG are two people); its own patients have one number in all.
 """
 
 import re
@@ -13,12 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from nestbench.datasets.contract import About, Case, Sample
 from nestbench.datasets.readers.labels import sample_of
 from nestbench.datasets.readers.places import place_of, places
-from nestbench.errors import RequestError, refuse
+from nestbench.errors import RequestError
 from nestbench.formats.geometry import stacked
 from nestbench.formats.listing import folders, stamps
 from nestbench.formats.volumes import read_volume
@@ -42,6 +43,9 @@ SOURCE = (
 PATTERNS: dict[Modality, str] = {"flair": "*MR_Flair*", "t1": "*MR_T1.*", "t1c": "*MR_T1c*", "t2": "*MR_T2*"}
 LABEL = "*more*OT*"
 
+_VISIT = re.compile(r"(.+_pat\d+)_\d+")
+_OF_2013 = "brats_2013_"
+
 PARTS = ("background", "necrosis", "oedema", "non-enhancing tumour", "enhancing tumour")
 TARGETS: dict[str, tuple[tuple[str, ...], dict[int, int]]] = {
     "whole": (("background", "tumour"), {0: 0, 1: 1, 2: 1, 3: 1, 4: 1}),
@@ -57,14 +61,16 @@ class Options(Frozen):
 
     path: str = ""
     """Folder that holds the grades' folders; without it, PLACES below the data root."""
-    modalities: tuple[Modality, ...] | None = Field(default=None, min_length=1)
-    """Channels, in this order; without it all those that every patient has."""
+    modalities: tuple[Modality, ...] | None = None
+    """Channels, in this order; without it all those that any patient has."""
     target: Literal["whole", "parts", "core", "enhancing"] = "whole"
     """The papers merge all labels to the whole tumour; the core is without oedema."""
 
     @field_validator("modalities")
     @classmethod
     def _each_once(cls, modalities: tuple[Modality, ...] | None) -> tuple[Modality, ...] | None:
+        if modalities == ():
+            raise ValueError(f"none is named, and there are {', '.join(PATTERNS)}")
         if modalities and len(set(modalities)) < len(modalities):
             raise ValueError("a modality is named twice")
         return modalities
@@ -106,12 +112,12 @@ class BrainTumor:
     def cases(self) -> tuple[Case, ...]:
         """Every folder of a patient as GRADE-PATIENT, by name; the subject is without the visit of BRATS 2015.
 
-        Raises RequestError where the data is missing, and where patients have no modality in common.
+        Raises RequestError where the data is missing, and where no patient has any modality.
         """
         if not self._modalities:
-            held = [f"{name}: {', '.join(files) or 'none'}" for name, files in self._images.items()]
-            refuse(f"no modality ({', '.join(PATTERNS)}) is there for all patients of '{self._folder}':", held)
-        return tuple(Case(name, re.sub(r"(_pat\d+)_\d+$", r"\1", name)) for name in self._patients)
+            named = ", ".join(PATTERNS.values())
+            raise RequestError(f"no patient of '{self._folder}' has any modality (a .mha named as one of {named})")
+        return tuple(Case(name, _subject(folder)) for name, folder in self._patients.items())
 
     def read(self, case: Case) -> Sample:
         """The modalities as channels, and the target; spacing from the files.
@@ -134,7 +140,7 @@ class BrainTumor:
         """Modalities and target, and place, name, size and time of each file."""
         found = [[grade, stamps(self._folder / grade)] for grade in GRADES if (self._folder / grade).is_dir()]
         said = {"modalities": self._modalities, "target": self._options.target}
-        return {"reader": 1, "folder": str(self._folder.resolve()), "files": found, **said}
+        return {"reader": 2, "folder": str(self._folder.resolve()), "files": found, **said}
 
     @cached_property
     def _folder(self) -> Path:
@@ -164,8 +170,15 @@ class BrainTumor:
     @cached_property
     def _modalities(self) -> tuple[Modality, ...]:
         return self._options.modalities or tuple(
-            m for m in PATTERNS if all(m in held for held in self._images.values())
+            m for m in PATTERNS if any(m in held for held in self._images.values())
         )
+
+
+def _subject(folder: Path) -> str:
+    """The patient of a folder, with the grade where patients are numbered in each."""
+    visit = _VISIT.fullmatch(folder.name)
+    patient = visit[1] if visit else folder.name
+    return patient if visit and not patient.startswith(_OF_2013) else f"{folder.parent.name}-{patient}"
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:

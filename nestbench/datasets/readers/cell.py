@@ -11,12 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from nestbench.datasets.contract import About, Case, Download, Sample
+from nestbench.datasets.readers.labels import classified
 from nestbench.datasets.readers.places import place_of, places
-from nestbench.errors import RequestError, refuse
-from nestbench.formats.listing import files, stamps
+from nestbench.errors import RequestError
+from nestbench.formats.listing import files, refuse_alike, stamps
 from nestbench.formats.pictures import read_image, read_values, size_of
 from nestbench.study.sentences import checked
 from nestbench.study.words import Frozen
@@ -78,11 +77,8 @@ class Cell:
         names = {path.stem for path in self._files}
         if not names:
             raise RequestError(f"'{self._folder}' is empty: it should hold NNN.bmp and NNN.png; {SOURCE}")
-        alike: dict[str, list[str]] = {}
-        for path in self._files:
-            alike.setdefault(path.stem.casefold(), []).append(path.name)
-        clashes = [", ".join(f"'{name}'" for name in found) for found in alike.values() if _clash(found)]
-        refuse(f"'{self._folder}' has names that differ only in case:", clashes)
+        # A name in two cases may also be that of the image and that of the mask.
+        refuse_alike(self._folder, names | {path.name for path in self._files})
         return tuple(Case(name, name) for name in sorted(names))
 
     def read(self, case: Case) -> Sample:
@@ -94,13 +90,8 @@ class Cell:
         image, values = read_image(image_path, self.channels), read_values(mask_path)
         if values.shape != image.shape[:2]:
             raise RequestError(f"mask '{mask_path}' is {size_of(values)}, its image {size_of(image)}")
-        strange = np.setdiff1d(values, VALUES)
-        if len(strange):
-            raise RequestError(
-                f"mask '{mask_path}' has the value {strange[0]}: {', '.join(map(str, VALUES))} are allowed"
-            )
-        parts = np.searchsorted(VALUES, values).astype(np.uint8)
-        return Sample(image, np.minimum(parts, len(self.classes) - 1))
+        classes = {value: min(part, len(self.classes) - 1) for part, value in enumerate(VALUES)}
+        return Sample(image, classified(values, classes, mask_path))
 
     def fingerprint(self) -> Any:
         """Target, and place, name, size and time of each file."""
@@ -128,8 +119,3 @@ class Cell:
             kind = "image" if suffix == IMAGE else "mask"
             raise RequestError(f"'{name}' in '{self._folder}' has no {kind} '{name}{suffix}'")
         return found[0]
-
-
-def _clash(names: list[str]) -> bool:
-    """Whether files of one name, but for case, are more than an image and its mask."""
-    return len({Path(name).stem for name in names}) > 1 or len({name.casefold() for name in names}) < len(names)

@@ -15,7 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import model_validator
 
 from nestbench.datasets.contract import About, Case, Sample
@@ -26,7 +25,7 @@ from nestbench.datasets.readers.subjects import Pattern, cases_of
 from nestbench.errors import RequestError
 from nestbench.formats import pictures, volumes
 from nestbench.formats.geometry import stacked
-from nestbench.formats.listing import stamps
+from nestbench.formats.listing import refuse_alike, stamps
 from nestbench.study.sentences import checked
 from nestbench.study.words import FolderName, Frozen
 
@@ -102,13 +101,15 @@ class Decathlon:
     def cases(self) -> tuple[Case, ...]:
         """Every name that is in dataset.json, has an image or has a label; ``read`` says what a name is without.
 
-        Raises RequestError where the folder is missing or empty, and for names in which no subject is found.
+        Raises RequestError where the folder is missing or empty, for names that differ only in case, and for names in
+        which no subject is found.
         """
         names = self._images.keys() | self._labels.keys() | self._listed
+        refuse_alike(self._folder, names)
         return cases_of(sorted(names), self._options.subject)
 
     def read(self, case: Case) -> Sample:
-        """Channels and classes of one name; values as they are stored, but for pictures of more than 8 bits.
+        """Channels and classes of one name; values as they are stored.
 
         Raises RequestError that names the file: not there, not listed, unreadable, another number of channels, another
         grid, a value that is not declared.
@@ -187,11 +188,7 @@ def _volume(images: list[Path], label: Path, classes: dict[int, int]) -> Sample:
 
 
 def _picture(images: list[Path], label: Path, classes: dict[int, int]) -> Sample:
-    planes = [pictures.read_image(path, 1 if pictures.is_grey(path) else 3) for path in images]
-    values = pictures.read_values(label)
-    for path, shape in zip([*images, label], [plane.shape for plane in planes] + [values.shape], strict=True):
-        if shape[:2] != planes[0].shape[:2]:
-            raise RequestError(
-                f"'{path}' is {shape[1]} x {shape[0]} pixels, '{images[0]}' {pictures.size_of(planes[0])}"
-            )
-    return Sample(np.concatenate(planes, axis=-1), classified(values, classes, label))
+    image, values = pictures.read_channels(images), pictures.read_values(label)
+    if values.shape != image.shape[:2]:
+        raise RequestError(f"mask '{label}' is {pictures.size_of(values)}, '{images[0]}' {pictures.size_of(image)}")
+    return Sample(image, classified(values, classes, label))

@@ -16,6 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from nestbench.datasets.contract import About, Case, Download, Sample
+from nestbench.datasets.readers.labels import classified
 from nestbench.datasets.readers.places import place_of, places
 from nestbench.errors import RequestError
 from nestbench.formats.pictures import check_size, naming, size_of
@@ -82,16 +83,13 @@ class Em:
 
         Raises RequestError that names the file and page: unreadable, of another size, a value that is not 0 or 255.
         """
-        folder = self._folder
-        image, labels = _page(folder / VOLUME, int(case.id)), _page(folder / LABELS, int(case.id))
-        where = f"page {int(case.id)} of '{folder / LABELS}'"
+        folder, page = self._folder, int(case.id)
+        image, labels = _page(folder / VOLUME, page), _page(folder / LABELS, page)
         if labels.shape != image.shape:
-            raise RequestError(f"{where} is {size_of(labels)}, its section {size_of(image)}")
-        strange = np.setdiff1d(labels, (0, INSIDE))
-        if len(strange):
-            raise RequestError(f"{where} has the value {strange[0]}: labels are 0 and {INSIDE}")
-        inside = labels == INSIDE
-        return Sample(image[..., None], (inside if self._options.target == "cell" else ~inside).astype(np.uint8))
+            raise RequestError(f"page {page} of '{folder / LABELS}' is {size_of(labels)}, its section {size_of(image)}")
+        inside = int(self._options.target == "cell")
+        classes, hint = {0: 1 - inside, INSIDE: inside}, f" on page {page}: labels are 0 and {INSIDE}"
+        return Sample(image[..., None], classified(labels, classes, folder / LABELS, hint))
 
     def fingerprint(self) -> Any:
         """Target, and place, size and time of both stacks."""

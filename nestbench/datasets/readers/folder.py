@@ -22,9 +22,9 @@ from nestbench.datasets.contract import About, Case, Sample
 from nestbench.datasets.readers.labels import classified, sample_of
 from nestbench.datasets.readers.places import place_of, places
 from nestbench.datasets.readers.subjects import Pattern, cases_of
-from nestbench.errors import RequestError, refuse
+from nestbench.errors import RequestError
 from nestbench.formats import pictures, volumes
-from nestbench.formats.listing import folders, stamps
+from nestbench.formats.listing import folders, refuse_alike, stamps
 from nestbench.study.sentences import checked
 from nestbench.study.words import Frozen
 
@@ -90,15 +90,13 @@ class Folder:
     def cases(self) -> tuple[Case, ...]:
         """Every name that an image or a mask has; ``read`` refuses a name that only one of them has.
 
-        Raises RequestError for a missing or empty folder, pictures among volumes, names that differ only in upper and
-        lower case, and names in which no subject is found.
+        Raises RequestError for a missing or empty folder, pictures among volumes, names that differ only in case, and
+        names in which no subject is found.
         """
         names = sorted(self._images.keys() | self._masks.keys())
         if not self._images:
             raise RequestError(f"'{self._parts[0]}' is empty: it should hold {', '.join(_SUFFIXES)} or DICOM series")
-        alike = {name.casefold(): name for name in names}
-        twice = [f"'{name}' and '{alike[name.casefold()]}'" for name in names if alike[name.casefold()] != name]
-        refuse(f"names in '{self._parts[0].parent}' differ only in upper and lower case:", twice)
+        refuse_alike(self._parts[0].parent, names)
         kinds = {holds.volume: path for path, holds in self._holds.items()}
         if len(kinds) > 1:
             raise RequestError(

@@ -44,7 +44,8 @@ def classified(values: NDArray[Any], classes: Mapping[int, int], source: Path, h
     for plane, marked in zip(values, mask, strict=True):
         place = np.minimum(np.searchsorted(declared, plane), len(declared) - 1)
         marked[...] = indices[place]
-        strange = np.union1d(strange, plane[declared[place] != plane])
+        odd = plane[declared[place] != plane]
+        strange = np.union1d(strange, odd) if len(odd) else strange
         if len(strange) > _NAMED:
             break
     if len(strange):

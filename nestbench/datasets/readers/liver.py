@@ -6,8 +6,7 @@ segmentation-N.nii    0 else, 1 liver, 2 tumour
 They lie in one folder or in "Training Batch 1" and "Training Batch 2", and may be packed as .nii.gz. Axes run otherwise
 in different volumes, so that everything is turned by the affine.
 
-Volumes 28 to 47 come from 3D-IRCADb and have lost their place on the way: their affine is an identity, which makes
-each step 1 mm, though no scanner gives that. Such a volume counts as one that does not say where it lies.
+Volumes 28 to 47 come from 3D-IRCADb and have lost their place on the way, as ``formats.nifti`` tells by their headers.
 """
 
 import re
@@ -15,13 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from nestbench.datasets.contract import About, Case, Sample
 from nestbench.datasets.readers.labels import sample_of
 from nestbench.datasets.readers.places import place_of, places
 from nestbench.errors import RequestError
-from nestbench.formats.geometry import UNPLACED, Volume
 from nestbench.formats.listing import Stamp
 from nestbench.formats.volumes import read_volume
 from nestbench.study.sentences import checked
@@ -40,8 +36,6 @@ TARGETS: dict[str, tuple[tuple[str, ...], dict[int, int]]] = {
 """Names of the classes, and the class of each label."""
 
 _NAME = re.compile(r"(volume|segmentation)-(\d+)\.nii(\.gz)?")
-_WIDE = 512
-"""Pixels a side of a slice as a CT gives it; one that was resampled to 1 mm is smaller, and then 1 mm is right."""
 
 
 class Options(Frozen):
@@ -89,8 +83,7 @@ class Liver:
 
         Raises RequestError that names the file at fault.
         """
-        image = _placed(read_volume(self._file("volume", case.id)))
-        label = read_volume(self._file("segmentation", case.id))
+        image, label = (read_volume(self._file(kind, case.id)) for kind in ("volume", "segmentation"))
         return sample_of(image, label, TARGETS[self._options.target][1])
 
     def fingerprint(self) -> Any:
@@ -128,14 +121,6 @@ def _files(folder: Path) -> dict[tuple[str, str], list[Path]]:
             if match := _NAME.fullmatch(path.name):
                 paths.setdefault((match[1], match[2]), []).append(path)
     return paths
-
-
-def _placed(volume: Volume) -> Volume:
-    """The volume, not placed where its affine is an identity that its size contradicts."""
-    lost = np.array_equal(np.abs(volume.affine[:3, :3]).sum(axis=0), np.ones(3)) and not volume.affine[:3, 3].any()
-    if lost and volume.shape[1:] == (_WIDE, _WIDE):
-        return Volume(volume.values, UNPLACED, volume.source, placed=False)
-    return volume
 
 
 def _stamp(path: Path, folder: Path) -> Stamp:

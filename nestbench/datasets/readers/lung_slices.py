@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from nestbench.datasets.contract import About, Case, Sample
+from nestbench.datasets.readers.labels import classified
 from nestbench.datasets.readers.places import place_of, places
 from nestbench.errors import RequestError
 from nestbench.formats.listing import files, folders, stamps
@@ -133,16 +133,12 @@ class LungSlices:
         return Sample(image, (votes >= self._options.agree).astype(np.uint8))
 
 
-def _marked(path: Path, image: Pixels) -> NDArray[np.bool_]:
-    """Where a reader marked pixels (H, W)."""
+def _marked(path: Path, image: Pixels) -> Pixels:
+    """1 where a reader marked pixels (H, W), else 0."""
     values = read_values(path)
     if values.shape != image.shape[:2]:
         raise RequestError(f"mask '{path}' is {size_of(values)}, its slice {size_of(image)}")
-    strange = np.setdiff1d(values, (0, MARKED))
-    if len(strange):
-        raise RequestError(f"mask '{path}' has the value {strange[0]}: masks are 0 and {MARKED}")
-    marked: NDArray[np.bool_] = values == MARKED
-    return marked
+    return classified(values, {0: 0, MARKED: 1}, path)
 
 
 def _whole(nodule: Path) -> list[str]:

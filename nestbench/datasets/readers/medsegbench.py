@@ -12,10 +12,10 @@ the set it was made from has several of a patient.
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import field_validator, model_validator
 
 from nestbench.datasets.contract import About, Case, Download, Sample, Side
 from nestbench.datasets.readers.medsegbench_sets import SETS, Facts
@@ -40,8 +40,15 @@ class Options(Frozen):
     """C1, C2, ...: the part of the set, where there are parts, such as the kinds of lesion in idrib."""
     path: str = ""
     """The file; without it, SET_PIXELS.npz in one of PLACES below the data root."""
-    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=256)] | None = None
+    classes: tuple[str, ...] | None = None
     """Names of the classes, background first; without it those of the set, or background and foreground."""
+
+    @field_validator("classes")
+    @classmethod
+    def _two_or_more(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if classes is not None and not 2 <= len(classes) <= 256:
+            raise ValueError(f"{len(classes)} in the list, and there can be 2 to 256, background first")
+        return classes
 
     @model_validator(mode="after")
     def _names_a_set_or_a_file(self) -> "Options":
@@ -128,10 +135,11 @@ class MedSegBench:
         return Sample(image if image.ndim == 3 else image[..., None], mask.astype(np.uint8))
 
     def fingerprint(self) -> Any:
-        """Set, category, and place, size and time of the file."""
+        """Set, category and classes, and place, size and time of the file."""
         state, options = self._path.stat(), self._options
         file = [str(self._path.resolve()), state.st_size, state.st_mtime_ns]
-        return {"reader": 1, "file": file, "set": options.set, "category": options.category}
+        said = {"set": options.set, "category": options.category, "classes": list(self.classes)}
+        return {"reader": 1, "file": file, **said}
 
     @property
     def _is_numbered(self) -> bool:

@@ -41,10 +41,18 @@ def test_each_patient_is_a_subject_and_grades_have_numbers_of_their_own(brats: P
 
 
 def test_visits_of_one_patient_are_one_subject(brats: Path):
-    for visit in ("brats_2013_pat0003_1", "brats_tcia_pat117_0001", "brats_tcia_pat117_0002"):
-        (brats / "BRATS2015_Training" / "HGG" / visit).mkdir(parents=True)
+    for visit in ("HGG/brats_tcia_pat117_0001", "HGG/brats_tcia_pat117_0002", "LGG/brats_tcia_pat117_0003"):
+        (brats / "BRATS2015_Training" / visit).mkdir(parents=True)
     cases = BrainTumor(brats, path="BRATS2015_Training", modalities=["t2"]).cases()
-    assert [case.subject for case in cases] == ["HGG-brats_2013_pat0003", *["HGG-brats_tcia_pat117"] * 2]
+    assert [case.subject for case in cases] == ["brats_tcia_pat117"] * 3
+    assert [case.id[:3] for case in cases] == ["HGG", "HGG", "LGG"]
+
+
+def test_a_number_of_brats_2013_is_another_patient_in_the_other_grade_also_where_2015_keeps_it(brats: Path):
+    for visit in ("HGG/brats_2013_pat0001_1", "LGG/brats_2013_pat0001_1"):
+        (brats / "BRATS2015_Training" / visit).mkdir(parents=True)
+    cases = BrainTumor(brats, path="BRATS2015_Training", modalities=["t2"]).cases()
+    assert [case.subject for case in cases] == ["HGG-brats_2013_pat0001", "LGG-brats_2013_pat0001"]
 
 
 def test_each_modality_is_found_by_its_pattern_and_t1_is_not_t1c(brats: Path):
@@ -81,23 +89,30 @@ def test_labels_of_any_type_are_merged_as_the_target_says(brats: Path, target, c
     assert len(data.classes) == classes
 
 
-def test_only_modalities_that_every_patient_has_are_used_unless_they_are_asked_for(brats: Path):
+@pytest.mark.parametrize("options", [{}, {"modalities": ["flair", "t1"]}])
+def test_a_patient_without_a_modality_that_another_has_is_named_and_the_others_are_read(brats: Path, options):
     lose(brats, "HG/0002", "MR_T1")
-    lose(brats, "LG/0001", "MR_T2")
-    assert BrainTumor(brats).channels == 2
-    asked = BrainTumor(brats, modalities=["flair", "t1"])
-    assert asked.read(Case("HG-0001", "")).image.shape == (*SHAPE, 2)
+    data = BrainTumor(brats, **options)
+    assert [case.id for case in data.cases()] == ["HG-0001", "HG-0002", "LG-0001"]
+    for name in ("HG-0001", "LG-0001"):
+        assert data.read(Case(name, "")).image.shape == (*SHAPE, len(options.get("modalities", MODALITIES)))
     with pytest.raises(RequestError, match=r"patient '.*HG/0002' has no t1 \(a \.mha named as \*MR_T1\.\*\)"):
-        asked.read(Case("HG-0002", ""))
+        data.read(Case("HG-0002", ""))
 
 
-def test_without_a_common_modality_patients_are_listed_with_what_they_have(brats: Path):
-    for patient, kept in (("HG/0001", "T1"), ("HG/0002", "T2")):
-        for modality in set(MODALITIES) - {kept}:
-            lose(brats, patient, f"MR_{modality}")
-    with pytest.raises(
-        RequestError, match=r"no modality .* all patients .*: HG-0001: t1; HG-0002: t2; LG-0001: flair, t1"
-    ):
+def test_modalities_that_no_patient_has_are_no_channels_and_fewer_may_be_chosen(brats: Path):
+    for patient in ("HG/0001", "HG/0002", "LG/0001"):
+        lose(brats, patient, "MR_T2")
+    lose(brats, "LG/0001", "MR_T1")
+    assert BrainTumor(brats).marks == ("MR_Flair", "MR_T1.", "MR_T1c")
+    fewer = BrainTumor(brats, modalities=["t1c"])
+    assert [fewer.read(case).image.shape for case in fewer.cases()] == [(*SHAPE, 1)] * 3
+
+
+def test_patients_without_any_modality_are_refused(brats: Path):
+    for path in brats.rglob("*MR_*.mha"):
+        path.unlink()
+    with pytest.raises(RequestError, match=r"no patient of '.*Image_Data' has any modality .* \*MR_T1\.\*"):
         BrainTumor(brats).cases()
 
 
@@ -145,7 +160,7 @@ def test_missing_data_says_where_it_was_looked_for_and_where_to_get_it(tmp_path:
     [
         ({"modalities": ["flair", "flair"]}, "a modality is named twice"),
         ({"modalities": ["dwi"]}, "modalities.0 is 'dwi'"),
-        ({"modalities": []}, "modalities is"),
+        ({"modalities": []}, "modalities: none is named, and there are flair, t1, t1c, t2$"),
         ({"target": "oedema"}, "target is 'oedema'"),
         ({"modality": ["t1"]}, "did you mean 'modalities'"),
     ],

@@ -146,6 +146,25 @@ def test_a_missing_channel_is_named(raw: Path):
         Decathlon(raw).read(Case("x_0001", ""))
 
 
+@pytest.mark.parametrize("lost", ["imagesTr", "labelsTr", ""])
+def test_names_that_differ_only_in_case_are_refused(raw: Path, lost: str):
+    for part, channel in (("imagesTr", "_0000"), ("imagesTr", "_0001"), ("labelsTr", "")):
+        if part != lost:
+            save_itk(raw / part / f"Y{channel}.nrrd", LABELS)
+    with pytest.raises(RequestError, match=r"'.*Dataset007_Own' has names that differ only in case: 'Y' and 'y'$"):
+        Decathlon(raw).cases()
+
+
+def test_an_identity_that_a_slice_contradicts_is_no_place_in_any_set(task: Path):
+    wide = np.arange(512 * 512).reshape(1, 512, 512).astype(np.uint8)
+    for part, values in (("imagesTr", wide), ("labelsTr", wide % 3)):
+        save_nifti(task / part / "la_003.nii.gz", values, np.eye(4)[:, [2, 1, 0, 3]])
+    sample = Decathlon(task).read(Case("la_003", ""))
+    assert (sample.image[..., 0] == wide).all()
+    assert (sample.mask == wide % 3).all()
+    assert sample.spacing is None
+
+
 def test_two_labels_of_a_name_are_refused(raw: Path):
     save_itk(raw / "labelsTr/y.mha", LABELS)
     with pytest.raises(RequestError, match=r"mask '.*y\.mha' and '.*y\.nrrd' have one name"):

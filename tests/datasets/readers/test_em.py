@@ -92,7 +92,7 @@ def test_a_label_of_another_size_is_named(stacks: Path):
 def test_labels_other_than_0_and_255_are_refused(stacks: Path, labels: NDArray[np.generic], value: str):
     write(stacks / LABELS, labels)
     with pytest.raises(
-        RequestError, match=rf"page 0 of '.*train-labels\.tif' has the value {value}: labels are 0 and 255"
+        RequestError, match=rf"mask '.*train-labels\.tif' .* not declared \({value}\) on page 0: labels are 0 and 255$"
     ):
         read(stacks)
 

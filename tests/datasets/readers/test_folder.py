@@ -235,7 +235,7 @@ def test_pictures_among_volumes_are_refused_by_one_of_each(scans: Path, save):
 
 def test_names_that_differ_only_in_case_are_refused_by_name(own: Path, save):
     save(own / "masks/P0_0.png", EMPTY)
-    with pytest.raises(RequestError, match=r"own' differ only in upper and lower case: 'P0_0' and 'p0_0'$"):
+    with pytest.raises(RequestError, match=r"own' has names that differ only in case: 'P0_0' and 'p0_0'$"):
         Folder(Path(), path=str(own)).cases()
 
 

@@ -7,6 +7,7 @@ from tiny_volumes import SHAPE, SPL, ramp, save_nifti, turned
 from nestbench.datasets.contract import Case
 from nestbench.datasets.readers.liver import Liver
 from nestbench.errors import RequestError
+from nestbench.predict.images import take
 from nestbench.testing.datasets import check_dataset_plugin
 
 HOUNSFIELD = ramp() - 100
@@ -72,6 +73,17 @@ def test_an_identity_is_no_place_in_a_slice_as_a_scanner_gives_it(lits: Path):
         assert sample.spacing is None
         assert (sample.image[..., 0] == wide).all()
         assert (sample.mask == marked).all()
+
+
+@pytest.mark.parametrize("affine", [IDENTITY, SPL, np.diag([-1, -1, 1, 1])[:, [2, 1, 0, 3]]])
+@pytest.mark.parametrize("shape", [(1, 512, 512), SHAPE])
+def test_a_prediction_takes_a_volume_as_training_read_it(lits: Path, shape, affine):
+    folder, values = lits / "Training Batch 1", np.arange(np.prod(shape)).reshape(shape).astype(np.uint8)
+    save_nifti(folder / "volume-0.nii", values, affine)
+    save_nifti(folder / "segmentation-0.nii", values % 3, affine)
+    sample, taken = Liver(lits).read(Case("0", "0")), take(folder / "volume-0.nii", 1)
+    assert (taken.pixels == sample.image).all()
+    assert taken.spacing == sample.spacing
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,11 @@ def test_a_file_that_is_no_zip_is_named(tmp_path: Path):
         ({}, "name a set, as in set: busi, or give a file's path"),
         ({"set": "bussi"}, "unknown set of MedSegBench 'bussi'; did you mean 'busi'"),
         ({"set": "busi", "pixels": 96}, "pixels is 96, but"),
-        ({"set": "busi", "classes": ["background"]}, "classes is"),
+        (
+            {"set": "busi", "classes": ["background"]},
+            "classes: 1 in the list, and there can be 2 to 256, background first$",
+        ),
+        ({"set": "busi", "classes": []}, "classes: 0 in the list, and there can be 2 to 256"),
         ({"sett": "busi"}, "unknown key 'sett'; did you mean 'set'"),
     ],
 )
@@ -192,11 +196,13 @@ def test_a_wrong_option_is_one_sentence(tmp_path: Path, options: dict[str, Any],
         MedSegBench(tmp_path, **options)
 
 
-def test_the_fingerprint_changes_with_the_file_and_the_category(tmp_path: Path):
+def test_the_fingerprint_changes_with_the_file_the_category_and_the_classes(tmp_path: Path):
     saved(tmp_path, **arrays())
     before = MedSegBench(tmp_path, set="busi").fingerprint()
     assert MedSegBench(tmp_path, set="busi").fingerprint() == before
     assert MedSegBench(tmp_path, set="busi", category="C1").fingerprint() != before
+    assert MedSegBench(tmp_path, set="busi", classes=["background", "one", "two"]).fingerprint() != before
+    assert MedSegBench(tmp_path, set="busi", classes=["background", "other"]).fingerprint() != before
     saved(tmp_path, **arrays(colour=True))
     assert MedSegBench(tmp_path, set="busi").fingerprint() != before
 
