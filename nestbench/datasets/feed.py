@@ -24,6 +24,10 @@ RESIDENT = 2**30
 """Bytes of images and masks that are held on the device; a side that is larger is read from the disk as it is used."""
 
 
+Batch = tuple[Tensor, Tensor]
+"""Images and masks."""
+
+
 @dataclass(frozen=True, eq=False)
 class Feed:
     """Images and masks of one side of a split, and the windows in which a network sees them."""
@@ -62,17 +66,30 @@ class Feed:
         found = [_places(case, space, self.window, step) for case, space in enumerate(self.spaces)]
         return np.concatenate(found)
 
-    def take(self, places: Sequence[Corner] | NDArray[np.int64], draw: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def take(self, places: Sequence[Corner] | NDArray[np.int64], draw: Tensor | None = None) -> Batch:
         """Standardised images (N, C, *window) and masks (N, *window), uint8, on the device.
 
         They are augmented where there is a ``draw`` (``augment.draws``).
         """
+        return self._dressed(places, self._cuts(places), draw)
+
+    def taken(self, parts: Sequence[NDArray[np.int64]], draws: Sequence[Tensor | None]) -> Iterator[Batch]:
+        """``take`` of one part after the other; of a side that is streamed, a few are read ahead."""
+        cuts = map(self._cuts, parts)
+        for part, draw, cut in zip(parts, draws, ahead(cuts) if self.streamed else cuts, strict=True):
+            yield self._dressed(part, cut, draw)
+
+    def _cuts(self, places: Sequence[Corner] | NDArray[np.int64]) -> Batch:
+        """Images (N, C, d, h, w) and masks (N, d, h, w) as bytes, where they are read from."""
+        stack = _stacked if self.streamed else torch.stack
+        images, masks = (stack([self._cut(read, place) for place in places]) for read in (self.images, self.masks))
+        return images, masks
+
+    def _dressed(self, places: Sequence[Corner] | NDArray[np.int64], cut: Batch, draw: Tensor | None) -> Batch:
         device = self.moments.device
-        pixels = [
-            torch.stack([self._cut(read, place) for place in places]).to(device, non_blocking=True)
-            for read in (self.images, self.masks)
-        ]
-        images, masks = pixels if self.dims == 3 else (pixels[0][:, :, 0], pixels[1][:, 0])
+        images, masks = (pixels.to(device, non_blocking=True) for pixels in cut)
+        if self.dims == 2:
+            images, masks = images[:, :, 0], masks[:, 0]
         cases = torch.as_tensor([int(place[0]) for place in places], device=device)
         values = standardise(images, self.moments[cases])
         if draw is None:
@@ -113,6 +130,11 @@ def feed(prepared: Prepared, side: Sequence[int], spec: DatasetSpec, device: str
     )
 
 
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    """Parts as one, by the thread that asks alone: torch would wake threads that get in the way of those that train."""
+    return torch.from_numpy(np.stack([part.numpy() for part in parts]))
+
+
 def standardise(images: Tensor, moments: Tensor) -> Tensor:
     """Bring images (N, C, *any) to mean 0 and deviation 1 by the mean and deviation of each, (N, 2); float32."""
     mean, deviation = (column.view(-1, *(1,) * (images.dim() - 1)) for column in moments.unbind(dim=1))
@@ -128,10 +150,10 @@ def training_batches(
     number ``start``.
     """
     order = _order(data, np.random.Generator(np.random.Philox(key=[seed, epoch], counter=1 << 64)))
-    draw = draws(seed, epoch, len(order), data.dims) if augmented else None
+    draw = draws(seed, epoch, len(order), data.dims)
     parts = np.array_split(np.arange(len(order)), -(-len(order) // batch))[start:]
-    taken = (data.take(data.places[order[part]], None if draw is None else draw[part]) for part in parts)
-    for images, masks in ahead(taken) if data.streamed else taken:
+    places = [data.places[order[part]] for part in parts]
+    for images, masks in data.taken(places, [draw[part] if augmented else None for part in parts]):
         yield images, masks.long()
 
 
@@ -144,8 +166,7 @@ def batches(data: Feed, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor, Te
     """
     places = data.grid(max(data.window))
     parts = np.array_split(places, -(-len(places) // batch))
-    taken = (data.take(part) for part in parts)
-    for part, (images, masks) in zip(parts, ahead(taken) if data.streamed else taken, strict=True):
+    for part, (images, masks) in zip(parts, data.taken(parts, [None] * len(parts)), strict=True):
         yield torch.as_tensor(part[:, 0]), images, masks.long(), data.own(part)
 
 
