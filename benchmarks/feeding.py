@@ -5,8 +5,10 @@
 Of each data set of a study file. In one process an epoch of training on the data and as many steps on a batch that lies
 ready take turns, each epoch timed as a whole, so that what is loaded ahead is loaded in its own time; loss, network,
 batch and plan are the study's. Once with the data in the device's memory, once streamed from the disk. The share is
-what the data's epochs took above the others, of the former, with a 95 % interval over pairs of epochs drawn anew. The
-look at every window for objects, which the first epoch of a run takes where windows are drawn, is timed apart.
+what the data's epochs took above the others, of the former, with a 95 % interval over pairs of epochs drawn anew.
+`waiting` is the part of the data's epochs in which no step runs because its batch is being made: it hardly depends on
+how steady the machine is, but is blind to what loading ahead does to the steps. The look at every window for objects,
+which the first epoch of a run takes where windows are drawn, is timed apart.
 """
 
 import argparse
@@ -33,28 +35,36 @@ from nestbench.study.schema import Study
 from nestbench.train import training_step
 
 
-def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> Seconds:
-    """Seconds of so many pairs of epochs, after one that is not counted: (epochs, 2), on the data and on one batch."""
+def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> tuple[Seconds, float]:
+    """Seconds of so many pairs of epochs, after one that is not counted, and the share of waiting for a batch.
+
+    The seconds are (epochs, 2): on the data, and on one batch.
+    """
     torch.manual_seed(0)
     model = plan.place(construct(spec)).train()
     optimiser = torch.optim.AdamW(model.parameters(), study.recipe.learning_rate, fused=True)
     loss = plugins.find_plain("loss", study.recipe.loss)
 
-    def seconds(batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-        start = time.perf_counter()
+    def seconds(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+        """Of an epoch, and of waiting in it."""
+        start, waited = time.perf_counter(), 0.0
+        asked = start
         for images, masks in batches:
+            waited += time.perf_counter() - asked
             training_step(model, images, masks, loss, plan, optimiser)
-        wait(plan.device)
-        return time.perf_counter() - start
+            wait(plan.device)
+            asked = time.perf_counter()
+        return time.perf_counter() - start, waited
 
     sizes = [len(masks) for _, masks in training_batches(data, study.recipe.batch, 0, 0, augmented=True)]
     images, masks = next(training_batches(data, study.recipe.batch, 0, 0, augmented=True))
     same = [(images[:size], masks[:size]) for size in sizes]
     taken = [
-        (seconds(training_batches(data, study.recipe.batch, 0, epoch, augmented=True)), seconds(same))
+        (*seconds(training_batches(data, study.recipe.batch, 0, epoch, augmented=True)), seconds(same)[0])
         for epoch in range(1 + epochs)
     ]
-    return np.array(taken[1:])
+    real, waited, repeated = np.array(taken[1:]).T
+    return np.column_stack([real, repeated]), float(waited.sum() / real.sum())
 
 
 def look(data: Feed) -> float:
@@ -83,7 +93,7 @@ def main() -> None:
     plan = choose_plan(asked.device, 1, "auto", cache_root())
     plan.enter()
     print(f"{device_name(plan.device)}, {plan}, torch {torch.__version__}, {asked.epochs} pairs of epochs")
-    print(f"{'data set':16} {'cases':>6} {'windows':>8}  from      lost to the data         first look")
+    print(f"{'data set':16} {'cases':>6} {'windows':>8}  from      lost to the data           waiting  first look")
     for spec in study.datasets:
         cell = next(cell for cell in study.cells() if cell.dataset == spec and asked.model in ("", cell.model))
         prepared = prepare(spec, data_root(asked.data), cache_root())
@@ -91,9 +101,10 @@ def main() -> None:
         for name, resident in (("memory", RESIDENT), ("disk", 0)):
             data = feed(prepared, side, spec, plan.device, resident)
             first = look(data)
-            share, low, high = lost(turns(study, network_spec(cell, prepared), data, plan, asked.epochs))
+            taken, waited = turns(study, network_spec(cell, prepared), data, plan, asked.epochs)
+            share, low, high = lost(taken)
             row = f"{spec.title:16} {len(side):6} {len(data):8}  {name:8}"
-            print(f"{row} {share:7.1%} {f'({low:.1%} to {high:.1%})':18} {first:6.2f} s")
+            print(f"{row} {share:7.1%} {f'({low:.1%} to {high:.1%})':18} {waited:7.1%}  {first:6.2f} s")
 
 
 if __name__ == "__main__":

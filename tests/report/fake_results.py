@@ -10,11 +10,12 @@ from fake_numbers import GAIN, SIZE, Fake, counts, epochs, random, size, speed, 
 
 from nestbench.results.places import run_folder
 from nestbench.results.predictions import writing_predictions
-from nestbench.results.records import Result, fingerprint, slug, write_cases, write_epochs, write_failure, write_result
+from nestbench.results.records import Result, fingerprint, write_cases, write_epochs, write_failure, write_result
 from nestbench.results.scores import mean_scores
 from nestbench.study.data import DatasetSpec
 from nestbench.study.files import dump_study
 from nestbench.study.schema import Run, Search, Study
+from nestbench.study.words import slug
 from nestbench.topology import parse, topology
 
 
