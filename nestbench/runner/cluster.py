@@ -15,7 +15,7 @@ from nestbench.runner.job import Job
 from nestbench.runner.join import joined
 from nestbench.runner.mailbox import Mailbox
 from nestbench.runner.messages import Began, Ended, Message
-from nestbench.runner.nodes import Needs, alive, check_nodes, fits, on, why
+from nestbench.runner.nodes import Needs, alive, check_nodes, end_process, fits, on, why
 from nestbench.runner.remote import work
 from nestbench.runner.shared import Tokens, tokens
 from nestbench.study.schema import Run
@@ -34,7 +34,7 @@ class _Flight:
     run: Run
     end: Any
     """Ray's reference to how it ended; None once that is on its way to ``next``."""
-    began: bool = False
+    began: Began | None = None
     overdue: float = math.inf
     """When it counts as lost, whatever Ray says."""
 
@@ -99,7 +99,7 @@ class Cluster:
         self._stopping = True
         self._mailbox.stop.remote()
         for flight in self._flights.values():
-            if flight.end is not None and not flight.began:
+            if flight.end is not None and flight.began is None:
                 self._ray.cancel(flight.end)
 
     def kill(self, run: Run) -> None:
@@ -107,6 +107,8 @@ class Cluster:
         flight = self._flights[self._number(run)]
         if flight.end is not None:
             self._ray.cancel(flight.end, force=True)
+            if flight.began is not None:  # Ray asks the process to end itself, which one that hangs may never do
+                end_process(self._ray, flight.began.host, flight.began.process)
             flight.overdue = time.monotonic() + GRACE
 
     def _number(self, run: Run) -> int:
@@ -149,7 +151,7 @@ class Cluster:
         if number not in self._flights:  # said by a process that counts as lost since
             return None
         if isinstance(message, Began):
-            self._flights[number].began = True
+            self._flights[number].began = message
         elif isinstance(message, Ended):
             del self._flights[number]
         said: Message = message

@@ -1,8 +1,11 @@
 """The nodes of a Ray cluster: which there are, how many runs they have room for, and whether they can do them."""
 
+import os
+import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from nestbench import __version__
@@ -27,6 +30,18 @@ def alive(ray: Any) -> list[Node]:
 def on(ray: Any, node: str) -> Any:
     """Ray's word for: on this node, or nowhere."""
     return ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
+
+
+def end_process(ray: Any, host: str, process: int) -> None:
+    """Kill a process of a host, by a task on one of its nodes; nothing is waited for."""
+    nodes = [node["NodeID"] for node in alive(ray) if node["NodeManagerHostname"] == host]
+    if nodes:
+        ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=on(ray, nodes[0]))(_killed).remote(process)
+
+
+def _killed(process: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
 
 
 def fits(needs: Needs, node: Node) -> int:

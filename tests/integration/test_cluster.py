@@ -214,6 +214,7 @@ def test_a_run_whose_node_never_says_that_it_ended_is_lost_all_the_same(nodes, d
         crew.start(job)
         until_all_wait(crew, 1)
         monkeypatch.setattr("ray.cancel", lambda *_, **__: None)
+        monkeypatch.setattr("nestbench.runner.cluster.end_process", lambda *_: None)
         crew.kill(job.run)
         end = drive(crew)[-1]
     assert (end.kind, end.reason) == ("lost", "it was ended, and its node does not answer")
