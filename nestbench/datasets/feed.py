@@ -66,15 +66,15 @@ class Feed:
         found = [_places(case, space, self.window, step) for case, space in enumerate(self.spaces)]
         return np.concatenate(found)
 
-    def take(self, places: Sequence[Corner] | NDArray[np.int64], draw: Tensor | None = None) -> Batch:
-        """Standardised images (N, C, *window) and masks (N, *window), uint8, on the device.
-
-        They are augmented where there is a ``draw`` (``augment.draws``).
-        """
-        return self._dressed(places, self._cuts(places), draw)
+    def take(self, places: Sequence[Corner] | NDArray[np.int64]) -> Batch:
+        """Standardised images (N, C, *window) and masks (N, *window), uint8, on the device."""
+        return self._dressed(places, self._cuts(places), None)
 
     def taken(self, parts: Sequence[NDArray[np.int64]], draws: Sequence[Tensor | None]) -> Iterator[Batch]:
-        """``take`` of one part after the other; of a side that is streamed, a few are read ahead."""
+        """``take`` of one part after the other, augmented where it has a draw (``augment.draws``).
+
+        Of a side that is streamed, a few are read ahead.
+        """
         cuts = map(self._cuts, parts)
         for part, draw, cut in zip(parts, draws, ahead(cuts) if self.streamed else cuts, strict=True):
             yield self._dressed(part, cut, draw)
