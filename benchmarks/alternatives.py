@@ -37,7 +37,7 @@ from nestbench.machine import Plan, wait
 from nestbench.model import ModelSpec, Network
 from nestbench.speed.pace import Ratio
 from nestbench.speed.rounds import Pass
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 
 UNEVEN = (18, 36, 72, 144)
 OWN, MASTERS, WIDTHS, COMPILED = "the library's step", "weights in bfloat16", f"widths {UNEVEN}", "compiled"
@@ -63,8 +63,10 @@ def trainee(asked: Namespace, name: str) -> Pass:
     else:
         optimiser = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=0.0, fused=True)
 
+    down = gradients(model, bce_dice, plan)
+
     def work() -> float:
-        return float(training_step(model, images, masks, bce_dice, plan, optimiser))
+        return float(training_step(down, optimiser, images, masks))
 
     if name == COMPILED:
         compiled(model, work, plan)

@@ -32,7 +32,7 @@ from nestbench.speed.pace import ratios
 from nestbench.speed.rounds import Seconds
 from nestbench.study.files import read_study
 from nestbench.study.schema import Study
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 
 
 def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> tuple[Seconds, float]:
@@ -43,7 +43,7 @@ def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> tupl
     torch.manual_seed(0)
     model = plan.place(construct(spec)).train()
     optimiser = torch.optim.AdamW(model.parameters(), study.recipe.learning_rate, fused=True)
-    loss = plugins.find_plain("loss", study.recipe.loss)
+    down = gradients(model, plugins.find_plain("loss", study.recipe.loss), plan)
 
     def seconds(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
         """Of an epoch, and of waiting in it."""
@@ -51,7 +51,7 @@ def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> tupl
         asked = start
         for images, masks in batches:
             waited += time.perf_counter() - asked
-            training_step(model, images, masks, loss, plan, optimiser)
+            training_step(down, optimiser, images, masks)
             wait(plan.device)
             asked = time.perf_counter()
         return time.perf_counter() - start, waited

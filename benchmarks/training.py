@@ -24,7 +24,7 @@ from nestbench.losses import bce_dice
 from nestbench.machine import Precision
 from nestbench.model import Spec, construct, join, network
 from nestbench.speed.rounds import Pass, Seconds
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 
 SPECS: dict[str, Callable[[], Spec]] = {
     "smp": smp_spec,
@@ -64,7 +64,8 @@ def trainee(asked: Namespace, which: str, precision: Precision, without: str = "
     plan.place(model)
     optimiser = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=0.0, fused=True)
     images, masks = real_batch(asked.size, asked.batch, asked.data, asked.device)
-    return lambda: float(training_step(model, images, masks, bce_dice, plan, optimiser))
+    down = gradients(model, bce_dice, plan)
+    return lambda: float(training_step(down, optimiser, images, masks))
 
 
 def _keeping(block: Callable[[Tensor], Tensor], parts: Sequence[Tensor]) -> Tensor:

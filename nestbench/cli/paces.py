@@ -19,7 +19,7 @@ def say(network: str, spec: Spec, setting: Setting, survey: Survey) -> None:
     image = " x ".join(map(str, (spec.in_channels, *(setting.size,) * spec.dims)))
     typer.echo(f"{network} on {spec.encoder}, {image}, batch {setting.batch}, by {setting.engine}")
     threads = f"{plan.threads} thread{'s' * (plan.threads > 1)}"
-    typer.echo(f"{device_name(plan.device)}: {plan.device}, {plan.precision}, {plan.memory_format}, {threads}\n")
+    typer.echo(f"{device_name(plan.device)}: {plan.device}, {plan.words}, {threads}\n")
     rows = survey.networks
     _say_paces("The network alone", survey.reference, rows, [row.alone for row in rows])
     _say_paces("From file to file, image by image", survey.reference, rows, [r.end_to_end for r in rows])

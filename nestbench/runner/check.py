@@ -10,7 +10,7 @@ import torch
 from nestbench import plugins
 from nestbench.datasets.feed import feed
 from nestbench.datasets.prepared import describe
-from nestbench.machine import Plan
+from nestbench.machine import Plan, wait
 from nestbench.machine.calibrate import Measured, calibrate
 from nestbench.model import Spec, construct
 from nestbench.model.size import network_size
@@ -21,7 +21,7 @@ from nestbench.runner.queue import find_done
 from nestbench.runner.settle import check_names, choices, settle_plan
 from nestbench.runner.told import answer_of
 from nestbench.study.schema import Cell, Study
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 
 STEPS = 3
 
@@ -86,9 +86,10 @@ def _step_seconds(spec: Spec, study: Study, size: int, plan: Plan) -> float:
     space = (size,) * spec.dims
     images = torch.randn(study.recipe.batch, spec.in_channels, *space, device=plan.device)
     masks = torch.zeros(study.recipe.batch, *space, dtype=torch.long, device=plan.device)
-    taken = []
+    down, taken = gradients(model, loss, plan), []
     for _ in range(1 + STEPS):
         start = time.perf_counter()
-        training_step(model, images, masks, loss, plan, optimiser)
+        training_step(down, optimiser, images, masks)
+        wait(plan.device)
         taken.append(time.perf_counter() - start)
     return min(taken[1:])

@@ -2,6 +2,6 @@
 
 from nestbench.train.checkpoint import Keeper
 from nestbench.train.loop import Lesson, fit
-from nestbench.train.steps import Loss, total_loss, training_step, validate
+from nestbench.train.steps import Gradients, Loss, gradients, total_loss, training_step, validate
 
-__all__ = ["Keeper", "Lesson", "Loss", "fit", "total_loss", "training_step", "validate"]
+__all__ = ["Gradients", "Keeper", "Lesson", "Loss", "fit", "gradients", "total_loss", "training_step", "validate"]

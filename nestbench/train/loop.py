@@ -4,16 +4,17 @@ import math
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nestbench.datasets.feed import Feed, training_batches
 from nestbench.errors import RunError
 from nestbench.machine import Plan
-from nestbench.model import AnyNetwork
+from nestbench.model import Answer, AnyNetwork, answering
 from nestbench.results.records import Epoch
 from nestbench.study.schema import Recipe
 from nestbench.train.checkpoint import Keeper
 from nestbench.train.course import Course
-from nestbench.train.steps import Loss, training_step, validate
+from nestbench.train.steps import Gradients, Loss, gradients, training_step, validate
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,13 @@ class Lesson:
     step, but for batch norm and Dice, which see a part where they would see the batch."""
 
 
+class _Ready(NamedTuple):
+    """What a network does many times, made ready once."""
+
+    gradients: Gradients
+    answer: Answer
+
+
 def fit(model: AnyNetwork, lesson: Lesson, keeper: Keeper | None = None) -> Generator[Epoch, None, None]:
     """Train ``model`` in place, an epoch at each step of the generator, until patience or epochs run out.
 
@@ -43,10 +51,11 @@ def fit(model: AnyNetwork, lesson: Lesson, keeper: Keeper | None = None) -> Gene
     course = Course(model, lesson.recipe, -(-len(lesson.training) // lesson.recipe.batch), lesson.plan.device)
     if keeper:
         keeper.resume(course)
+    ready = _Ready(gradients(model, lesson.loss, lesson.plan, lesson.parts), answering(model, lesson.plan))
     try:
         yield from tuple(course.epochs)
         while not _ended(course, lesson.recipe):
-            course.end_epoch(_epoch(course, lesson, keeper))
+            course.end_epoch(_epoch(course, lesson, ready, keeper))
             yield course.epochs[-1]
     finally:
         model.load_state_dict(course.best)
@@ -59,7 +68,7 @@ def _ended(course: Course, recipe: Recipe) -> bool:
     return len(course.epochs) == recipe.epochs or course.epochs[-1].index - best >= recipe.patience
 
 
-def _epoch(course: Course, lesson: Lesson, keeper: Keeper | None) -> Epoch:
+def _epoch(course: Course, lesson: Lesson, ready: _Ready, keeper: Keeper | None) -> Epoch:
     """One pass over the training side and one over the validation side."""
     began, index = time.perf_counter() - course.seconds, len(course.epochs)
 
@@ -68,25 +77,23 @@ def _epoch(course: Course, lesson: Lesson, keeper: Keeper | None) -> Epoch:
             keeper.pause(course, time.perf_counter() - began)
 
     course.settle_random(lesson.seed)
-    _pass(course, lesson, pause)
+    _pass(course, lesson, ready.gradients, pause)
     train_loss = float(course.loss) / len(lesson.training) / len(course.model.spec.heads)
     _finite(train_loss, "training", index)
-    validation_loss, iou = validate(course.model, lesson.validation, lesson.loss, lesson.plan, pause)
+    validation_loss, iou = validate(course.model, ready.answer, lesson.validation, lesson.loss, pause)
     _finite(validation_loss, "validation", index)
     course.rate.after_epoch(iou)
     better = iou > max((epoch.validation_iou for epoch in course.epochs), default=-1.0)
     return Epoch(index, train_loss, validation_loss, iou, better, time.perf_counter() - began)
 
 
-def _pass(course: Course, lesson: Lesson, pause: Callable[[], None]) -> None:
+def _pass(course: Course, lesson: Lesson, down: Gradients, pause: Callable[[], None]) -> None:
     """The steps of an epoch that are still to be taken."""
     course.model.train()
     recipe, position = lesson.recipe, (lesson.seed, len(course.epochs))
     batches = training_batches(lesson.training, recipe.batch, *position, augmented=recipe.augment, start=course.steps)
     for images, masks in batches:
-        value = training_step(
-            course.model, images, masks, lesson.loss, lesson.plan, course.optimiser, parts=lesson.parts
-        )
+        value = training_step(down, course.optimiser, images, masks)
         course.loss += value * len(images)
         course.rate.after_step()
         course.steps += 1

@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 
 from nestbench.datasets.feed import Feed, batches
-from nestbench.evaluate import at_once, forward, output
+from nestbench.evaluate import at_once, output
 from nestbench.machine import Plan
 from nestbench.metrics import confusion
-from nestbench.model import AnyNetwork
+from nestbench.model import Answer, AnyNetwork
 from nestbench.results.scores import iou
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Gradients = Callable[[Tensor, Tensor], Tensor]
+"""From images and masks to their loss; the gradients are then those of the batch."""
 
 
 def total_loss(model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, plan: Plan) -> Tensor:
@@ -22,46 +24,49 @@ def total_loss(model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, pla
     return torch.stack([loss(head.float(), masks) for head in logits.values()]).sum()
 
 
-def training_step(
-    model: AnyNetwork,
-    images: Tensor,
-    masks: Tensor,
-    loss: Loss,
-    plan: Plan,
-    optimiser: torch.optim.Optimizer,
-    parts: int = 1,
-) -> Tensor:
-    """Take one step down the gradient and return the loss before it, without waiting for the device.
+def gradients(model: AnyNetwork, loss: Loss, plan: Plan, parts: int = 1) -> Gradients:
+    """Make ready, once for a training, what leaves a batch's gradients in the network and returns its loss.
 
     The batch passes through the network in so many ``parts``, of two images at least, for batch norm; the loss is
     their mean, weighted by their images.
     """
+
+    def work(images: Tensor, masks: Tensor) -> tuple[Tensor, ...]:
+        total = torch.zeros((), device=images.device)
+        pieces = min(parts, max(1, len(images) // 2))
+        for some, truth in zip(images.tensor_split(pieces), masks.tensor_split(pieces), strict=True):
+            value = total_loss(model, some, truth, loss, plan)
+            if pieces > 1:
+                value = value * (len(some) / len(images))
+            torch.autograd.backward(value)
+            total += value.detach()
+        return (total,)
+
+    ready = plan.often(model, work)
+    return lambda images, masks: ready(images, masks)[0]
+
+
+def training_step(gradients: Gradients, optimiser: torch.optim.Optimizer, images: Tensor, masks: Tensor) -> Tensor:
+    """Take one step down the gradient and return the loss before it, without waiting for the device."""
     optimiser.zero_grad(set_to_none=True)
-    total = torch.zeros((), device=images.device)
-    pieces = min(parts, max(1, len(images) // 2))
-    for some, truth in zip(images.tensor_split(pieces), masks.tensor_split(pieces), strict=True):
-        value = total_loss(model, some, truth, loss, plan)
-        if pieces > 1:
-            value = value * (len(some) / len(images))
-        torch.autograd.backward(value)
-        total += value.detach()
+    value = gradients(images, masks)
     optimiser.step()
-    return total
+    return value
 
 
 def validate(
-    model: AnyNetwork, data: Feed, loss: Loss, plan: Plan, pause: Callable[[], None] = lambda: None
+    model: AnyNetwork, answer: Answer, data: Feed, loss: Loss, pause: Callable[[], None] = lambda: None
 ) -> tuple[float, float]:
     """Mean loss over heads and windows, and mean foreground IoU over cases of the primary output.
 
     Windows lie side by side, which is half of the passes of ``evaluate.judge`` along each axis, and each pixel of a
     case counts once in its IoU. The loss is that of training: over windows as a network sees them. ``pause`` is called
-    after each batch.
+    after each batch; ``answer`` is what ``model.answering`` made ready.
     """
     model.eval()
     losses, tallies, windows = [], None, 0
     for cases, images, masks, own in batches(data, at_once(data.window)):
-        logits = forward(model, images, plan)
+        logits = answer(images)
         losses.append(torch.stack([loss(head, masks) for head in logits.values()]).mean() * len(masks))
         windows += len(masks)
         counts = torch.stack(confusion(output(logits, model.spec.primary), masks, own)[:3]).cpu()
