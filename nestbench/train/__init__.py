@@ -1,7 +1,7 @@
-"""Training one network: the loop, its steps, and the checkpoint from which it goes on."""
+"""Training one network: the loop, what it learns, and the checkpoint from which it goes on."""
 
 from nestbench.train.checkpoint import Keeper
 from nestbench.train.loop import Lesson, fit
-from nestbench.train.steps import Loss, total_loss, training_step, validate
+from nestbench.train.steps import Loss, masks_lesson, total_loss, training_step, validate
 
-__all__ = ["Keeper", "Lesson", "Loss", "fit", "total_loss", "training_step", "validate"]
+__all__ = ["Keeper", "Lesson", "Loss", "fit", "masks_lesson", "total_loss", "training_step", "validate"]

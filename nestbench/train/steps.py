@@ -1,4 +1,4 @@
-"""The steps of training: one down the gradient, and one look at the validation side."""
+"""Learning masks: one step down the gradient, and one look at the validation side."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,28 @@ from nestbench.machine import Plan
 from nestbench.metrics import confusion
 from nestbench.model import AnyNetwork
 from nestbench.results.scores import iou
+from nestbench.study.schema import Recipe
+from nestbench.train.loop import Lesson, Pause
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def masks_lesson(
+    training: Feed, validation: Feed, recipe: Recipe, loss: Loss, seed: int, plan: Plan, parts: int = 1
+) -> Lesson:
+    """Learn the class of each pixel; epochs are compared by the mean foreground IoU of the primary output.
+
+    A batch passes through the network in so many ``parts``, whose gradients are added up: less memory for the same
+    step, but for batch norm and Dice, which see a part where they would see the batch.
+    """
+
+    def step(model: AnyNetwork, images: Tensor, masks: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+        return training_step(model, images, masks, loss, plan, optimiser, parts)
+
+    def look(model: AnyNetwork, pause: Pause) -> tuple[float, float]:
+        return validate(model, validation, loss, plan, pause)
+
+    return Lesson(training, recipe, seed, plan, step, look)
 
 
 def total_loss(model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, plan: Plan) -> Tensor:
@@ -49,9 +69,7 @@ def training_step(
     return total
 
 
-def validate(
-    model: AnyNetwork, data: Feed, loss: Loss, plan: Plan, pause: Callable[[], None] = lambda: None
-) -> tuple[float, float]:
+def validate(model: AnyNetwork, data: Feed, loss: Loss, plan: Plan, pause: Pause = lambda: None) -> tuple[float, float]:
     """Mean loss over heads and windows, and mean foreground IoU over cases of the primary output.
 
     Windows lie side by side, which is half of the passes of ``evaluate.judge`` along each axis, and each pixel of a
