@@ -16,12 +16,12 @@ from nestbench.model import Spec, construct
 from nestbench.model.size import network_size
 from nestbench.results.owner import refuse_changed
 from nestbench.runner.data import Ready, make_job, ready_data
-from nestbench.runner.job import network_spec
 from nestbench.runner.queue import find_done
 from nestbench.runner.settle import check_names, choices, settle_plan
 from nestbench.runner.told import answer_of
 from nestbench.study.schema import Cell, Study
 from nestbench.train import gradients, training_step
+from nestbench.work.job import network_spec
 
 STEPS = 3
 

@@ -15,11 +15,11 @@ from nestbench.results.atomic import write_json
 from nestbench.results.reading import read_json
 from nestbench.results.records import fingerprint, write_objects
 from nestbench.runner.events import Preparing, Twinned
-from nestbench.runner.job import Job
 from nestbench.runner.told import told
 from nestbench.study.data import DatasetSpec
 from nestbench.study.schema import Run, Study
 from nestbench.study.words import slug
+from nestbench.work.job import Job
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""The steps of training: one down the gradient, and one look at the validation side."""
+"""Learning masks: one step down the gradient, and one look at the validation side."""
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -9,12 +10,36 @@ from nestbench.datasets.feed import Feed, batches
 from nestbench.evaluate import at_once, output
 from nestbench.machine import Plan
 from nestbench.metrics import confusion
-from nestbench.model import Answer, AnyNetwork
+from nestbench.model import Answer, AnyNetwork, answering
 from nestbench.results.scores import iou
+from nestbench.study.schema import Recipe
+from nestbench.train.loop import Lesson, Pause
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Gradients = Callable[[Tensor, Tensor], Tensor]
 """From images and masks to their loss; the gradients are then those of the batch."""
+
+
+def masks_lesson(
+    training: Feed, validation: Feed, recipe: Recipe, loss: Loss, seed: int, plan: Plan, parts: int = 1
+) -> Lesson:
+    """Learn the class of each pixel; epochs are compared by the mean foreground IoU of the primary output.
+
+    A batch passes through the network in so many ``parts``, whose gradients are added up: less memory for the same
+    step, but for batch norm and Dice, which see a part where they would see the batch.
+    """
+
+    @cache
+    def ready(model: AnyNetwork) -> tuple[Gradients, Answer]:
+        return gradients(model, loss, plan, parts), answering(model, plan)
+
+    def step(model: AnyNetwork, images: Tensor, masks: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+        return training_step(ready(model)[0], optimiser, images, masks)
+
+    def look(model: AnyNetwork, pause: Pause) -> tuple[float, float]:
+        return validate(model, ready(model)[1], validation, loss, pause)
+
+    return Lesson(training, recipe, seed, plan, step, look)
 
 
 def total_loss(model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, plan: Plan) -> Tensor:
@@ -55,7 +80,7 @@ def training_step(gradients: Gradients, optimiser: torch.optim.Optimizer, images
 
 
 def validate(
-    model: AnyNetwork, answer: Answer, data: Feed, loss: Loss, pause: Callable[[], None] = lambda: None
+    model: AnyNetwork, answer: Answer, data: Feed, loss: Loss, pause: Pause = lambda: None
 ) -> tuple[float, float]:
     """Mean loss over heads and windows, and mean foreground IoU over cases of the primary output.
 

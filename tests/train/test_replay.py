@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 from drawn_feed import feed_of
-from small_lesson import lesson, network, weights
+from small_lesson import network, squares, weights
 
 from nestbench.errors import StoppedError
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan
 from nestbench.machine.replay import SHAPES, Replayed
 from nestbench.model import answering, build
-from nestbench.train import Keeper, fit, gradients, training_step
+from nestbench.study.schema import Recipe
+from nestbench.train import Keeper, fit, gradients, masks_lesson, training_step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a CUDA GPU")
 
@@ -24,13 +25,16 @@ def on_gpu(data):
     return replace(data, moments=data.moments.cuda())
 
 
+def learnt(plan, training, validation, loss=bce_dice, **recipe):
+    recipe = Recipe.model_validate({"learning_rate": 0.01} | recipe)
+    return masks_lesson(on_gpu(training), on_gpu(validation), recipe, loss, 0, plan)
+
+
 def trained(plan, block="modern", keeper=None, loss=bce_dice):
     """12 images in batches of 5: two shapes, and each comes again."""
     model = plan.place(network(block=block))
-    asked = lesson(loss, batch=5, epochs=4)
-    asked = replace(asked, training=on_gpu(asked.training), validation=on_gpu(asked.validation), plan=plan)
     plan.enter()
-    epochs = list(fit(model, asked, keeper))
+    epochs = list(fit(model, learnt(plan, squares(), squares(seed=1), loss, batch=5, epochs=4), keeper))
     return model, [(e.train_loss, e.validation_loss, e.validation_iou) for e in epochs]
 
 
@@ -138,6 +142,5 @@ def test_windows_of_a_volume_train_as_ever_too():
     for plan in (EAGER, REPLAYED):
         torch.manual_seed(1)
         models.append(plan.place(build("unet++ds", "plain:2", 2, classes=3, dims=3)))
-        asked = replace(lesson(batch=4, epochs=2), training=data[0], validation=data[1], plan=plan)
-        list(fit(models[-1], asked))
+        list(fit(models[-1], learnt(plan, *data, batch=4, epochs=2)))
     assert same(*models)

@@ -20,9 +20,9 @@ from nestbench.results.predictions import writing_predictions
 from nestbench.results.records import CHECKPOINT, Epoch, Result, write_cases, write_epochs, write_result
 from nestbench.results.running import running
 from nestbench.results.scores import mean_scores
-from nestbench.runner.diary import open_diary
-from nestbench.runner.job import Job, network_spec
-from nestbench.train import Keeper, Lesson, fit
+from nestbench.train import Keeper, fit, masks_lesson
+from nestbench.work.diary import open_diary
+from nestbench.work.job import Job, network_spec
 
 OnEpoch = Callable[[Epoch], bool]
 """Called after each epoch; True asks the run to end."""
@@ -77,7 +77,7 @@ def _train(job: Job, data: Prepared, model: AnyNetwork, keeper: Keeper, on_epoch
         feed(data, side, job.run.cell.dataset, job.plan.device) for side in (job.split.train, job.split.validation)
     )
     loss = plugins.find_plain("loss", recipe.loss)
-    lesson = Lesson(training, validation, recipe, loss, job.run.seed, job.plan, job.parts)
+    lesson = masks_lesson(training, validation, recipe, loss, job.run.seed, job.plan, job.parts)
     epochs, asked = [], False
     fitting = fit(model, lesson, keeper)
     for epoch in fitting:

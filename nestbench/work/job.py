@@ -27,7 +27,7 @@ class Job:
     plan: Plan
     folder: Path
     parts: int = 1
-    """In how many parts a batch passes through the network (``train.Lesson``)."""
+    """In how many parts a batch passes through the network (``train.masks_lesson``)."""
     tensorboard: bool = False
     """Whether the run writes logs for TensorBoard."""
 
