@@ -9,7 +9,9 @@ from nestbench.machine.calibrate import GAIN, calibrate, compare, fastest
 from nestbench.machine.measure import EAGER, PLAIN, WAYS, Way
 
 TIMES = st.floats(1e-6, 1e6)
-MEDIANS = st.sampled_from(list(WAYS.values())).flatmap(lambda ways: st.fixed_dictionaries(dict.fromkeys(ways, TIMES)))
+MEDIANS = st.sampled_from(list(WAYS.values())).flatmap(
+    lambda ways: st.tuples(*[TIMES] * len(ways)).map(lambda seconds: dict(zip(ways, seconds, strict=True)))
+)
 
 
 @given(MEDIANS)
