@@ -6,8 +6,9 @@ Of each data set of a study file. In one process an epoch of training on the dat
 ready take turns, each epoch timed as a whole, so that what is loaded ahead is loaded in its own time; loss, network,
 batch and plan are the study's. Once with the data in the device's memory, once streamed from the disk. The share is
 what the data's epochs took above the others, of the former, with a 95 % interval over pairs of epochs drawn anew.
-`waiting` is the part of the data's epochs in which no step runs because its batch is being made: it hardly depends on
-how steady the machine is, but is blind to what loading ahead does to the steps. The look at every window for objects,
+`waiting` is the part of the data's epochs in which no step is asked for because its batch is being made: it hardly
+depends on how steady the machine is, but is blind to what loading ahead does to the steps, and a GPU may be at the step
+before meanwhile: only an epoch as a whole is waited for. The look at every window for objects,
 which the first epoch of a run takes where windows are drawn, is timed apart.
 """
 
@@ -52,8 +53,8 @@ def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> tupl
         for images, masks in batches:
             waited += time.perf_counter() - asked
             training_step(down, optimiser, images, masks)
-            wait(plan.device)
             asked = time.perf_counter()
+        wait(plan.device)
         return time.perf_counter() - start, waited
 
     sizes = [len(masks) for _, masks in training_batches(data, study.recipe.batch, 0, 0, augmented=True)]

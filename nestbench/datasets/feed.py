@@ -13,7 +13,7 @@ from nestbench.datasets.ahead import ahead
 from nestbench.datasets.augment import draws, move, shade
 from nestbench.datasets.prepared import Prepared, Truth
 from nestbench.datasets.resize import Space
-from nestbench.datasets.source import Read, taken_in
+from nestbench.datasets.source import Read, held, taken_in
 from nestbench.study.data import DatasetSpec
 from nestbench.windows import starts
 
@@ -46,6 +46,8 @@ class Feed:
     samples: int | None = None
     """Windows of an epoch, drawn anew for each; None: all, once."""
     streamed: bool = False
+    whole: Batch | None = None
+    """All images (cases, C, *window) and masks (cases, *window), where every case is held, and is one window."""
 
     def __len__(self) -> int:
         """Windows that an epoch of training shows."""
@@ -68,33 +70,41 @@ class Feed:
 
     def take(self, places: Sequence[Corner] | NDArray[np.int64]) -> Batch:
         """Standardised images (N, C, *window) and masks (N, *window), as they are stored, on the device."""
-        return self._dressed(places, self._cuts(places), None)
+        (batch,) = self.taken([np.asarray(places)], [None])
+        return batch
 
     def taken(self, parts: Sequence[NDArray[np.int64]], draws: Sequence[Tensor | None]) -> Iterator[Batch]:
         """``take`` of one part after the other, augmented where it has a draw (``augment.draws``).
 
-        Of a side that is streamed, a few are read ahead.
+        Of a side that is streamed, a few are read ahead. Nothing here waits for a GPU but the first batch: which cases
+        the parts show is told to it at once.
         """
-        cuts = map(self._cuts, parts)
-        for part, draw, cut in zip(parts, draws, ahead(cuts) if self.streamed else cuts, strict=True):
-            yield self._dressed(part, cut, draw)
+        cases = torch.as_tensor(np.concatenate([np.zeros((0, 4), np.int64), *parts])[:, 0], device=self.moments.device)
+        shown = cases.split([len(part) for part in parts])
+        cuts = map(self._cuts, parts, shown)
+        for own, draw, cut in zip(shown, draws, ahead(cuts) if self.streamed else cuts, strict=True):
+            yield self._dressed(own, cut, draw)
 
-    def _cuts(self, places: Sequence[Corner] | NDArray[np.int64]) -> Batch:
-        """Images (N, C, d, h, w) and masks (N, d, h, w) as bytes, where they are read from."""
-        stack = _stacked if self.streamed else torch.stack
+    def _cuts(self, places: NDArray[np.int64], cases: Tensor) -> Batch:
+        """Images (N, C, d, h, w) and masks (N, d, h, w) as they are stored, where they are read from."""
+        if self.whole is not None:
+            return self.whole[0].index_select(0, cases), self.whole[1].index_select(0, cases)
+        stack = self._stacked if self.streamed else torch.stack
         images, masks = (stack([self._cut(read, place) for place in places]) for read in (self.images, self.masks))
         return images, masks
 
-    def _dressed(self, places: Sequence[Corner] | NDArray[np.int64], cut: Batch, draw: Tensor | None) -> Batch:
-        device = self.moments.device
-        images, masks = (pixels.to(device, non_blocking=True) for pixels in cut)
+    def _stacked(self, parts: Sequence[Tensor]) -> Tensor:
+        """Parts as one, by the thread that asks alone: torch would wake threads that get in the way of training."""
+        stacked = torch.from_numpy(np.stack([part.numpy() for part in parts]))
+        return stacked.pin_memory() if self.moments.is_cuda else stacked
+
+    def _dressed(self, cases: Tensor, cut: Batch, draw: Tensor | None) -> Batch:
+        images, masks = (pixels.to(self.moments.device, non_blocking=True) for pixels in cut)
         if self.dims == 2:
             images, masks = images[:, :, 0], masks[:, 0]
-        cases = torch.as_tensor([int(place[0]) for place in places], device=device)
-        values = standardise(images, self.moments[cases])
+        values = standardise(images, self.moments.index_select(0, cases))
         if draw is None:
             return values, masks
-        draw = draw.to(device)
         return shade(move(values, draw), draw), move(masks[:, None], draw)[:, 0]
 
     def own(self, places: NDArray[np.int64]) -> Tensor:
@@ -128,9 +138,15 @@ def feed(
     unit = prepared.channels + (4 if truth == "instances" else 1)
     streamed = sum(int(np.prod(space)) for space in spaces) * unit > resident
     images, masks = prepared.source("images", positions), prepared.source(truth, positions)
+    whole = None
+    if not streamed:
+        images, masks = (taken_in(read, spaces, window, device) for read in (images, masks))
+        if set(spaces) == {window}:
+            whole = _whole(images, spaces), _whole(masks, spaces)
+            images, masks = (held(cases.unbind()) for cases in whole)
     return Feed(
-        images=images if streamed else taken_in(images, spaces, window, device),
-        masks=masks if streamed else taken_in(masks, spaces, window, device),
+        images=images,
+        masks=masks,
         spaces=spaces,
         moments=torch.tensor([prepared.moments[i] for i in positions], device=device),
         window=window,
@@ -138,12 +154,12 @@ def feed(
         step=spec.step,
         samples=spec.samples,
         streamed=streamed,
+        whole=whole,
     )
 
 
-def _stacked(parts: Sequence[Tensor]) -> Tensor:
-    """Parts as one, by the thread that asks alone: torch would wake threads that get in the way of those that train."""
-    return torch.from_numpy(np.stack([part.numpy() for part in parts]))
+def _whole(read: Read, spaces: Sequence[Space]) -> Tensor:
+    return torch.stack([read(case, tuple(slice(0, side) for side in space)) for case, space in enumerate(spaces)])
 
 
 def standardise(images: Tensor, moments: Tensor) -> Tensor:
@@ -161,10 +177,10 @@ def training_batches(
     number ``start``.
     """
     order = _order(data, np.random.Generator(np.random.Philox(key=[seed, epoch], counter=1 << 64)))
-    draw = draws(seed, epoch, len(order), data.dims)
+    draw = draws(seed, epoch, len(order), data.dims).to(data.moments.device)
     parts = np.array_split(np.arange(len(order)), -(-len(order) // batch))[start:]
     places = [data.places[order[part]] for part in parts]
-    for images, masks in data.taken(places, [draw[part] if augmented else None for part in parts]):
+    for images, masks in data.taken(places, [draw[p[0] : p[-1] + 1] if augmented else None for p in parts]):
         yield images, masks.long()
 
 
