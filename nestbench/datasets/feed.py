@@ -14,6 +14,7 @@ from nestbench.datasets.augment import draws, move, shade
 from nestbench.datasets.prepared import Prepared, Truth
 from nestbench.datasets.resize import Space
 from nestbench.datasets.source import Read, held, taken_in
+from nestbench.machine import memory_of
 from nestbench.study.data import DatasetSpec
 from nestbench.windows import starts
 
@@ -21,7 +22,9 @@ Corner = tuple[int, int, int, int]
 """Case by its position on this side, and where a window begins along D, H and W."""
 
 RESIDENT = 2**30
-"""Bytes of images and masks that are held on the device; a side that is larger is read from the disk as it is used."""
+"""Bytes of images and masks that are held in memory; a side that is larger is read from the disk as it is used."""
+GPU_SHARE = 16
+"""Of a GPU's memory one part in so many may be held by a side, where that is more: several runs may share it."""
 
 
 Batch = tuple[Tensor, Tensor]
@@ -125,17 +128,20 @@ def feed(
     side: Sequence[int],
     spec: DatasetSpec,
     device: str,
-    resident: int = RESIDENT,
+    resident: int | None = None,
     truth: Truth = "masks",
 ) -> Feed:
     """One side of a split: on the device where it takes ``resident`` bytes at most, else read as it is used.
 
+    None is RESIDENT, on a GPU with much memory more.
     Its masks are the classes of the pixels, or with the truth of ``instances`` the numbers of their objects (int32).
     """
     positions, spaces = list(side), [prepared.spaces[i] for i in side]
     dims = spec.dims or prepared.dims
     window = _window(spaces[0], spec, dims)
     unit = prepared.channels + (4 if truth == "instances" else 1)
+    if resident is None:
+        resident = max(RESIDENT, memory_of(device) // GPU_SHARE if device == "cuda" else 0)
     streamed = sum(int(np.prod(space)) for space in spaces) * unit > resident
     images, masks = prepared.source("images", positions), prepared.source(truth, positions)
     whole = None
