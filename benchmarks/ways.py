@@ -145,8 +145,11 @@ def _split(model: Network, folded: bool) -> None:
     channels = channels_of(model)
     for node in model.spec.topology.nodes:
         _, *left = model.spec.topology.parents(node)
-        block, parts = cast(nn.Sequential, model.nodes[network._key(node)]), [channels[one] for one in (node, *left)]
-        model.nodes[network._key(node)] = _Split(block, parts, folded)
+        block, parts = (
+            cast(nn.Sequential, model.nodes[network.node_key(node)]),
+            [channels[one] for one in (node, *left)],
+        )
+        model.nodes[network.node_key(node)] = _Split(block, parts, folded)
     network.on_joined = _on_parts  # type: ignore[attr-defined]
 
 
