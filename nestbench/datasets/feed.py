@@ -83,7 +83,7 @@ class Feed:
         the parts show is told to it at once.
         """
         cases = torch.as_tensor(np.concatenate([np.zeros((0, 4), np.int64), *parts])[:, 0], device=self.moments.device)
-        shown = cases.split([len(part) for part in parts])
+        shown = torch.split(cases, [len(part) for part in parts])
         cuts = map(self._cuts, parts, shown)
         for own, draw, cut in zip(shown, draws, ahead(cuts) if self.streamed else cuts, strict=True):
             yield self._dressed(own, cut, draw)

@@ -95,7 +95,7 @@ class Replayed:
 
     def _rehearse(self, inputs: Tensors) -> None:
         """Once on a stream of its own, as CUDA wants it: libraries take the memory that they keep for a stream."""
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             self._network.zero_grad(set_to_none=True)

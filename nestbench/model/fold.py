@@ -32,16 +32,16 @@ def on_raised(block: nn.Module, up: nn.Module, below: Tensor, skips: Sequence[Te
 def _folds(up: nn.Module, below: Tensor, skip: Tensor) -> bool:
     """Where it pays, and is the same: on a CPU, where both sides double. A compiler sees the plain network."""
     return (
-        isinstance(up, ProjectedUp)
+        not torch.compiler.is_compiling()  # which would take the answers to what follows for laws of every size
+        and isinstance(up, ProjectedUp)
         and skip.device.type == "cpu"
         and skip.dim() == 4
         and all(2 * coarse == fine for coarse, fine in zip(below.shape[2:], skip.shape[2:], strict=True))
-        and not torch.compiler.is_compiling()
     )
 
 
 def _folded(convolution: nn.Conv2d, coarse: Tensor, skips: Sequence[Tensor]) -> Tensor:
-    raised, beside = convolution.weight.split([coarse.shape[1], convolution.in_channels - coarse.shape[1]], dim=1)
+    raised, beside = convolution.weight[:, : coarse.shape[1]], convolution.weight[:, coarse.shape[1] :]
     value = on_joined(lambda joined: functional.conv2d(joined, beside, convolution.bias, padding=1), skips)
     return value + functional.conv_transpose2d(coarse, doubling(raised), stride=2, padding=1)
 
