@@ -42,6 +42,9 @@ def run(
     silence: Annotated[
         float, typer.Option(help="Minutes without an epoch after which a run counts as hung.", min=0.1)
     ] = 60,
+    checkpoint: Annotated[
+        float, typer.Option(help="Seconds between two checkpoints of a run.", min=0, show_default="60")
+    ] = 60,
     cluster: Annotated[
         str, typer.Option(help="Run on a Ray cluster: its address, or auto.", show_default="this machine")
     ] = "",
@@ -69,6 +72,7 @@ def run(
         storage=storage,
         retries=retries,
         silence=60 * silence,
+        every=checkpoint,
         tensorboard=tensorboard,
     )
     with stoppable() as wish:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nestbench.cluster.join import load_ray
-from nestbench.cluster.shared import Tokens, held, unseen
-from nestbench.results.places import run_folder
+from nestbench.cluster.shared import Tokens, unseen
 from nestbench.results.records import Epoch
 from nestbench.work.execute import execute
 from nestbench.work.job import Job
@@ -34,8 +33,7 @@ def work(number: int, job: Job, mailbox: Any, shared: Tokens) -> Ended:
         return bool(ray.get(mailbox.ask.remote(number, Reported(job.run, epoch))))
 
     try:
-        with held(run_folder(job.folder, job.run)):
-            result = execute(job, on_epoch, stop.is_set)
+        result = execute(job, on_epoch, stop.is_set)
     except Exception as error:
         return ended(job.run, error, _place(error))
     finally:

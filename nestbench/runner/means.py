@@ -24,4 +24,6 @@ class Means:
     """How often a run whose process is lost is tried again."""
     silence: float = 3600.0
     """Seconds without an epoch after which a run counts as hung, and its process is ended."""
+    every: float = 60.0
+    """Seconds between two checkpoints of a run."""
     tensorboard: bool = False

@@ -1,6 +1,5 @@
 """What is settled before any training: names, sizes, the machine's plan, and whose results lie in the folder."""
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from nestbench.machine import Plan, choose_plan
 from nestbench.machine.device import find_device
 from nestbench.model import construct
 from nestbench.model.size import check_training
-from nestbench.results.atomic import writable, write_json, write_text
+from nestbench.results.atomic import sweep, writable, write_json, write_text
+from nestbench.results.lock import take
 from nestbench.results.reading import naming, read_json
 from nestbench.study.files import dump_study
 from nestbench.study.schema import Study
@@ -72,15 +72,15 @@ def write_settled(study: Study, plan: Plan, folder: Path) -> None:
 def alone(folder: Path) -> Iterator[None]:
     """Hold the study's folder; the system lets go of it when its holder dies.
 
-    Raises RequestError that names host and process where another one holds it, and where it cannot be written to.
+    Raises RequestError that names host and process where another one holds it, and where it can neither be written to
+    nor locked.
     """
     writable(folder)
     with (folder / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not take(file):
             file.seek(0)
-            raise RequestError(f"the study in '{folder}' is being run already, by {file.read()}") from error
+            raise RequestError(f"the study in '{folder}' is being run already, by {file.read()}")
+        sweep(folder)
         file.truncate(0)
         file.write(f"process {os.getpid()} on host '{socket.gethostname()}'")
         file.flush()

@@ -54,7 +54,7 @@ def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Sto
     """The study, once it is known where its searches are shown."""
     plan = settle_plan(folder, means.device, means.workers or 1, means.precision, means.cache)
     ready = yield from ready_data(study, means.data, means.cache)
-    job = partial(make_job, ready, plan, folder, tensorboard=means.tensorboard)
+    job = partial(make_job, ready, plan, folder, tensorboard=means.tensorboard, every=means.every)
     found = find_done(study, folder, job)
     write_settled(study, plan, folder)
     write_data(ready, folder)

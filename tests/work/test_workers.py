@@ -67,6 +67,7 @@ def test_a_run_says_what_it_does_and_leaves_its_files(tmp_path):
         "predictions.npz",
         "weights.safetensors",
         "run.log",
+        ".lock",
     }
     assert study_status(STUDY, tmp_path)[0].state == "done"
 
