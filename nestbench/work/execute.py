@@ -32,6 +32,9 @@ OnEpoch = Callable[[Epoch], bool]
 Stop = Callable[[], bool]
 """Whether the run is to write its checkpoint and let go."""
 
+Do = Callable[[Job, OnEpoch, Stop], Result]
+"""Does a run and leaves its result, as ``execute`` does."""
+
 
 def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
     """Train and test one network, write its files, and return its result.

@@ -14,9 +14,10 @@ from functools import partial
 from multiprocessing.managers import SyncManager
 from queue import Empty, Queue
 
+from nestbench.errors import RunError
 from nestbench.results.records import Epoch, Result
 from nestbench.study.schema import Run
-from nestbench.work.execute import execute
+from nestbench.work.execute import Do, execute
 from nestbench.work.job import Job
 from nestbench.work.messages import Began, Ended, Message, Reported, ended
 from nestbench.work.process import asked_to_stop, begin, outlive_signals, serve
@@ -37,8 +38,8 @@ class _Flight:
 class Workers:
     """So many processes (a ``Crew``). Each has a pool of its own: one that dies takes down no run but its own."""
 
-    def __init__(self, count: int, messages: "Queue[Message]", new_queue: Callable[[], "Queue[bool]"]) -> None:
-        self._messages, self._new_queue = messages, new_queue
+    def __init__(self, count: int, messages: "Queue[Message]", new_queue: Callable[[], "Queue[bool]"], do: Do) -> None:
+        self._messages, self._new_queue, self._do = messages, new_queue, do
         self._idle = [_new_pool() for _ in range(count)]
         self._flights: dict[Run, _Flight] = {}
         self._stopping = False
@@ -57,19 +58,24 @@ class Workers:
         """Hand a run to a process."""
         flight = _Flight(self._idle.pop(), self._new_queue())
         try:
-            future = flight.pool.submit(_work, job, self._messages, flight.replies)
+            future = flight.pool.submit(_work, self._do, job, self._messages, flight.replies)
         except BrokenProcessPool:  # its process died since its last run
             flight.pool = _new_pool()
-            future = flight.pool.submit(_work, job, self._messages, flight.replies)
+            future = flight.pool.submit(_work, self._do, job, self._messages, flight.replies)
         self._flights[job.run] = flight
         future.add_done_callback(partial(self._send, job.run))
 
     def next(self) -> Message | None:
-        """The next message; None where none came within a second."""
+        """The next message; None where none came within a second.
+
+        Raises RunError where no message can come any more: the runs end, and go on once the study is started again.
+        """
         try:
             message = self._messages.get(timeout=WAIT)
         except Empty:
             return None
+        except (EOFError, OSError) as error:
+            raise RunError("the process that carries the runs' messages is gone") from error
         if isinstance(message, Began):
             self._flights[message.run].process = message.process
             if self._stopping:
@@ -112,12 +118,12 @@ class Workers:
 
 
 @contextmanager
-def open_workers(count: int) -> Iterator[Workers]:
+def open_workers(count: int, do: Do = execute) -> Iterator[Workers]:
     """Start the processes (fresh interpreters: torch and CUDA do not survive a fork) and end them with the block."""
     manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
     manager.start(initializer=outlive_signals)
     with manager:
-        crew = Workers(count, manager.Queue(), manager.Queue)
+        crew = Workers(count, manager.Queue(), manager.Queue, do)
         try:
             yield crew
         finally:
@@ -128,7 +134,7 @@ def _new_pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=serve)
 
 
-def _work(job: Job, messages: "Queue[Message]", replies: "Queue[bool]") -> Result:
+def _work(do: Do, job: Job, messages: "Queue[Message]", replies: "Queue[bool]") -> Result:
     begin()
     messages.put(Began(job.run, socket.gethostname(), os.getpid()))
 
@@ -136,7 +142,7 @@ def _work(job: Job, messages: "Queue[Message]", replies: "Queue[bool]") -> Resul
         messages.put(Reported(job.run, epoch))
         return replies.get()
 
-    return execute(job, on_epoch, asked_to_stop)
+    return do(job, on_epoch, asked_to_stop)
 
 
 def _ended(run: Run, done: "Future[Result]") -> Ended:
