@@ -3,6 +3,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from seen_gpu import see_gpu
 
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
@@ -147,6 +148,24 @@ def test_a_run_that_cannot_read_its_data_says_why(tmp_path):
     with open_workers(1) as crew:
         crew.start(job)
         assert "gone or damaged" in drive(crew)[-1].reason
+
+
+def test_workers_are_dealt_out_over_the_gpus_and_keep_theirs_when_they_are_killed(tmp_path):
+    jobs = [job_in(tmp_path, seed) for seed in range(2)]
+
+    def seen(crew):
+        return {m.run.seed: m.result.environment["gpu"] for m in drive(crew) if isinstance(m, Ended)}
+
+    with open_workers(2, see_gpu, gpus=("GPU-a", "GPU-b")) as crew:
+        for job in jobs:
+            crew.start(job)
+        assert seen(crew) == {0: "GPU-a", 1: "GPU-b"}
+    with open_workers(1, see_gpu, gpus=("GPU-a", "GPU-b")) as crew:
+        crew.start(jobs[0])
+        os.kill(began_in(crew).process, signal.SIGKILL)
+        assert drive(crew)[-1].kind == "lost"
+        crew.start(jobs[0])
+        assert seen(crew) == {0: "GPU-a"}
 
 
 @pytest.mark.parametrize("count", [2])
