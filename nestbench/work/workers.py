@@ -73,7 +73,8 @@ class Workers:
 
     def start(self, job: Job) -> None:
         """Hand a run to a process."""
-        flight = _Flight(self._idle.pop(), self._new_queue())
+        with _carried():
+            flight = _Flight(self._idle.pop(), self._new_queue())
         try:
             future = flight.place.pool.submit(_work, self._do, job, self._messages, flight.replies)
         except BrokenProcessPool:  # its process died since its last run
@@ -87,12 +88,11 @@ class Workers:
 
         Raises RunError where no message can come any more: the runs end, and go on once the study is started again.
         """
-        try:
-            message = self._messages.get(timeout=WAIT)
-        except Empty:
-            return None
-        except (EOFError, OSError) as error:
-            raise RunError("the process that carries the runs' messages is gone") from error
+        with _carried():
+            try:
+                message = self._messages.get(timeout=WAIT)
+            except Empty:
+                return None
         if isinstance(message, Began):
             self._flights[message.run].process = message.process
             if self._stopping:
@@ -103,7 +103,8 @@ class Workers:
 
     def reply(self, run: Run, stop: bool) -> None:
         """Answer a ``Reported``: go on, or end."""
-        self._flights[run].replies.put(stop)
+        with _carried():
+            self._flights[run].replies.put(stop)
 
     def stop(self) -> None:
         """Ask every run in flight, and each that begins from now on, to write its checkpoint and let go."""
@@ -132,6 +133,15 @@ class Workers:
     def _send(self, run: Run, done: "Future[Result]") -> None:
         with suppress(OSError, EOFError):  # closed meanwhile: nobody listens any more
             self._messages.put(_ended(run, done))
+
+
+@contextmanager
+def _carried() -> Iterator[None]:
+    """Say what it means that a message cannot be sent or heard."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise RunError("the process that carries the runs' messages is gone: start the study again") from error
 
 
 @contextmanager

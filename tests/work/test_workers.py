@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -7,6 +8,7 @@ from seen_gpu import see_gpu
 
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
+from nestbench.errors import RunError
 from nestbench.machine import Plan
 from nestbench.results.places import run_folder
 from nestbench.results.records import read_cases, read_epochs, read_result
@@ -148,6 +150,17 @@ def test_a_run_that_cannot_read_its_data_says_why(tmp_path):
     with open_workers(1) as crew:
         crew.start(job)
         assert "gone or damaged" in drive(crew)[-1].reason
+
+
+def test_that_nobody_carries_the_messages_any_more_is_said(tmp_path):
+    job = job_in(tmp_path)
+    with open_workers(1, see_gpu) as crew:
+        (carrier,) = multiprocessing.active_children()
+        carrier.kill()
+        carrier.join()
+        for ask in (crew.next, lambda: crew.start(job)):
+            with pytest.raises(RunError, match="carries the runs' messages is gone"):
+                ask()
 
 
 def test_workers_are_dealt_out_over_the_gpus_and_keep_theirs_when_they_are_killed(tmp_path):
