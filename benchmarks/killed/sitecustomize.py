@@ -1,8 +1,8 @@
 """Python imports this at its start where the folder is on its path: it ends the process in the middle of a write.
 
 FAULTS_ROOT is the folder whose files are watched. Each point of a write that is passed is a line of ``points`` in it:
-the process, the phase, the file below the folder, and how often the process was there. FAULTS_POINT is such a line
-without its process: who comes there first is killed.
+the process, the phase, the file below the folder, and how often the process was there. FAULTS_POINTS are such lines
+without their processes: who comes to one of them first is killed, and leaves a file in ``deaths`` that says who it was.
 
     half    the file beside its target is written, and not yet on the disk: half of it is lost
     named   it is in its target's place, and nothing that follows is done
@@ -12,6 +12,7 @@ without its process: who comes there first is killed.
 Nothing of this is in nestbench: os.fsync, os.replace, os.rename and os.unlink are what it writes by.
 """
 
+import multiprocessing
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(os.environ["FAULTS_ROOT"]).resolve() if "FAULTS_ROOT" in os.environ else None
-_POINT = os.environ.get("FAULTS_POINT", "")
+_POINTS = os.environ.get("FAULTS_POINTS", "").splitlines()
 _BESIDE = re.compile(r"(^|/)\.([^/]+)\.[^./]+(?=/|$)")
 """A temporary name: of ``a/b.json`` it is ``a/.b.json.x8k2m1qz``."""
 
@@ -41,10 +42,13 @@ def _passed(phase: str, name: str) -> bool:
     point = f"{phase} {name} {_SEEN[f'{phase} {name}']}"
     with (_ROOT / "points").open("a") as file:
         file.write(f"{os.getpid()} {point}\n")
-    if point != _POINT:
+    if point not in _POINTS:
         return False
+    who = "worker" if multiprocessing.parent_process() else "coordinator"
     try:
-        (_ROOT / "killed").touch(exist_ok=False)
+        (_ROOT / "deaths").mkdir(exist_ok=True)
+        with (_ROOT / "deaths" / point.replace("/", ":")).open("x") as file:
+            file.write(who)
     except FileExistsError:
         return False
     return True
