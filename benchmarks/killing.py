@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from nestbench.errors import RunError
@@ -64,37 +65,47 @@ def at_points(*_: object) -> str:
 
 
 def at_moment(seed: int, seconds: float) -> Kill:
-    """Kill a process that is drawn at a moment that is drawn, within the seconds that a study takes."""
+    """Kill a process that is drawn at a moment that is drawn, within the seconds that a study takes.
+
+    The coordinator has half of the draws; the processes that it began, from the first run's beginning on, the other.
+    """
     draw = random.Random(seed)
-    moment, mark, victim = draw.uniform(0, seconds), draw.random(), draw.choice(("coordinator", "worker"))
+    victim, mark = draw.choice(("coordinator", "another")), draw.random()
+    moment = draw.uniform(0, seconds if victim == "coordinator" else seconds / 3)
 
     def kill(process: subprocess.Popen[bytes], place: Path) -> str:
+        while victim != "coordinator" and process.poll() is None and not at_work(place):
+            time.sleep(0.01)
         end = time.monotonic() + moment
         while process.poll() is None and time.monotonic() < end:
             time.sleep(0.01)
-        others = children(process.pid)
-        if process.poll() is None and (victim == "coordinator" or not others):
-            process.kill()
-            return f"coordinator at {moment:.2f} s"
-        if process.poll() is None:
-            chosen = others[int(mark * len(others))]
-            os.kill(chosen, signal.SIGKILL)
-            return f"{'worker' if at_work(chosen, place) else 'helper'} at {moment:.2f} s"
-        return ""
+        others = children(process.pid) if victim != "coordinator" else []
+        if process.poll() is not None:
+            return ""
+        chosen = others[int(mark * len(others))] if others else process.pid
+        who = "coordinator" if not others else "worker" if chosen in at_work(place) else "helper"
+        os.kill(chosen, signal.SIGKILL)
+        return f"{who} at {moment:.2f} s"
 
     return kill
 
 
 def children(process: int) -> list[int]:
     """The processes that a coordinator has begun: workers, and the one that carries their messages."""
-    listed = Path(f"/proc/{process}/task/{process}/children")
-    found = [int(word) for word in listed.read_text().split()] if listed.exists() else []
-    return [one for one in found if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    found = []
+    with suppress(OSError):  # a process that ends meanwhile has no files
+        for child in map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()):
+            found += [child] if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes() else []
+    return found
 
 
-def at_work(process: int, place: Path) -> bool:
-    """Whether a run says that this process is at it."""
-    return any(json.loads(mark.read_text())["process"] == process for mark in place.rglob("running.json"))
+def at_work(place: Path) -> list[int]:
+    """The processes that say that they are at a run."""
+    found = []
+    for mark in place.rglob("running.json"):
+        with suppress(OSError):
+            found.append(json.loads(mark.read_text())["process"])
+    return found
 
 
 def suffer(place: Path, kill: Kill, points: Sequence[str] = ()) -> tuple[list[str], int]:
