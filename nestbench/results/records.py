@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from nestbench.results.atomic import replacing, write_json, write_text
 from nestbench.results.reading import hashed, naming, read_json
 from nestbench.study.schema import Recipe, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -71,13 +72,13 @@ def write_epochs(folder: Path, epochs: list[Epoch]) -> None:
     write_text(folder / "epochs.jsonl", "".join(json.dumps(asdict(e), allow_nan=False) + "\n" for e in epochs))
 
 
-def write_cases(folder: Path, cases: pd.DataFrame) -> None:
+def write_cases(folder: Path, cases: "pd.DataFrame") -> None:
     """Write the per-case counts (the columns are those of ``nestbench.results.scores``)."""
     with replacing(folder / "cases.parquet") as beside:
         cases.to_parquet(beside, index=False)
 
 
-def write_objects(folder: Path, objects: pd.DataFrame) -> None:
+def write_objects(folder: Path, objects: "pd.DataFrame") -> None:
     """Write the sizes of a data set's objects, a row for each object of each case."""
     with replacing(folder / "objects.parquet") as beside:
         objects.to_parquet(beside, index=False)
@@ -147,10 +148,12 @@ def read_epochs(folder: Path) -> list[Epoch]:
         return [Epoch(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def read_cases(folder: Path) -> pd.DataFrame:
+def read_cases(folder: Path) -> "pd.DataFrame":
     """The per-case counts of a finished run. Raises RequestError as ``read_epochs`` does."""
+    from pandas import read_parquet  # noqa: PLC0415 (half a second, which who asks how far a study is need not wait)
+
     with _as_sealed(folder, "cases.parquet") as path:
-        return pd.read_parquet(path)
+        return read_parquet(path)
 
 
 @contextmanager

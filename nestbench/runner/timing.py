@@ -9,7 +9,7 @@ from nestbench.errors import RequestError
 from nestbench.machine import Plan, cores, device_name
 from nestbench.model import Spec
 from nestbench.model.size import network_size
-from nestbench.results.atomic import write_json
+from nestbench.results.atomic import sweep, write_json
 from nestbench.results.reading import read_json
 from nestbench.results.records import fingerprint
 from nestbench.runner.data import Ready
@@ -39,6 +39,7 @@ def time_networks(study: Study, folder: Path, ready: dict[str, Ready], plan: Pla
         return _rows(wanted, ready, whole, say)
 
     rows = yield from told(work)
+    sweep(path.parent)
     write_json(path, {"device": device_name(plan.device), "plan": asdict(whole), "rounds": ROUNDS, "rows": rows})
 
 

@@ -15,9 +15,11 @@ from nestbench.evaluate import judge
 from nestbench.machine import environment
 from nestbench.model import AnyNetwork, construct, save
 from nestbench.model.files import Use
+from nestbench.results.atomic import sweep
+from nestbench.results.lock import held
 from nestbench.results.places import run_folder
 from nestbench.results.predictions import writing_predictions
-from nestbench.results.records import CHECKPOINT, Epoch, Result, write_cases, write_epochs, write_result
+from nestbench.results.records import CHECKPOINT, Epoch, Result, read_result, write_cases, write_epochs, write_result
 from nestbench.results.running import running
 from nestbench.results.scores import mean_scores
 from nestbench.train import Keeper, fit, masks_lesson
@@ -30,6 +32,9 @@ OnEpoch = Callable[[Epoch], bool]
 Stop = Callable[[], bool]
 """Whether the run is to write its checkpoint and let go."""
 
+Do = Callable[[Job, OnEpoch, Stop], Result]
+"""Does a run and leaves its result, as ``execute`` does."""
+
 
 def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
     """Train and test one network, write its files, and return its result.
@@ -40,8 +45,10 @@ def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
     """
     job.plan.enter()
     folder = run_folder(job.folder, job.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open_diary(folder, job) as diary, _naming_memory(), running(folder) as beat:
+    with held(folder), open_diary(folder, job) as diary, _naming_memory(), running(folder) as beat:
+        if (done := read_result(folder)) is not None:  # by who held the folder before
+            return done
+        sweep(folder)
         data = reopen(job.prepared)
         model = _network(job, data)
         keeper = Keeper(
@@ -49,6 +56,7 @@ def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
             job.identity | {"parts": job.parts, "threads": job.plan.threads},
             stop,
             diary.line,
+            job.every,
         )
 
         def heard(epoch: Epoch) -> bool:
