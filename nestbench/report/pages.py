@@ -10,14 +10,15 @@ from typing import Any
 import pandas as pd
 import typst
 
-from nestbench.report import plates, prose, sheets, tables
+from nestbench.report import prose, sheets, tables
 from nestbench.report.answers import TOLERANCE, answers, pruning, whole
 from nestbench.report.blocks import Block, code, heading, paragraph
+from nestbench.report.figures import plates
+from nestbench.report.figures.style import FONTS, styled
 from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence, gather
 from nestbench.report.names import points
 from nestbench.report.statistics import compare_depths, compare_members
-from nestbench.report.style import FONTS, styled
 from nestbench.results.atomic import replacing, writable, write_text
 
 _PRUNING = (

@@ -14,9 +14,9 @@ from fake_results import write_fake
 from PIL import Image
 
 from nestbench.errors import RequestError
+from nestbench.report.figures.style import FONTS
 from nestbench.report.gather import Evidence, gather
 from nestbench.report.pages import Tables, build_report, compose, make_tables, typeset
-from nestbench.report.style import FONTS
 from nestbench.study.files import dump_study
 
 Make = Callable[..., Evidence]

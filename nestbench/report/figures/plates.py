@@ -6,15 +6,15 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nestbench.report import figures
 from nestbench.report.blocks import Block, figure
+from nestbench.report.figures import accuracy, curves
+from nestbench.report.figures.grids import member_grids
+from nestbench.report.figures.overlays import WHOLE, overlays
+from nestbench.report.figures.style import Mark, marks, save
 from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence
-from nestbench.report.grids import member_grids
 from nestbench.report.names import shortened, title
-from nestbench.report.overlays import WHOLE, overlays
 from nestbench.report.prose import finished_seeds
-from nestbench.report.style import Mark, marks, save
 from nestbench.study.models import is_outside
 from nestbench.study.words import slug
 
@@ -36,7 +36,7 @@ def grid_plate(evidence: Evidence, build: Path) -> Iterator[Block]:
 def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Iterator[Block]:
     """Accuracy against parameters, one figure a data set."""
     for dataset, own in groups(main, "dataset"):
-        drawn = figures.accuracy_by_parameters(own, _marks(evidence), evidence.study.depth)
+        drawn = accuracy.accuracy_by_parameters(own, _marks(evidence), evidence.study.depth)
         caption = (
             f"{dataset}: test IoU against the parameters of the trained network. Bars: ± one s.d. over seeds. "
             f"n = {finished_seeds(evidence)}, {own['cases'].iloc[0]} test cases."
@@ -48,7 +48,7 @@ def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterat
     """Accuracy against the time of each pruned network, one figure a data set and device."""
     timed = depths[depths["median_ms"].notna()]
     for (dataset, device), own in groups(timed, ["dataset", "device"]):
-        drawn = figures.accuracy_by_time(own, _marks(evidence), evidence.study.depth)
+        drawn = accuracy.accuracy_by_time(own, _marks(evidence), evidence.study.depth)
         caption = (
             f"{dataset}: mean test IoU against the median time of an image on {device}, for each network pruned to "
             "each of its heads. A line joins the depths of one network; the "
@@ -60,7 +60,7 @@ def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterat
 def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
     """Learning curves, one figure a data set."""
     for dataset, own in groups(evidence.epochs, "dataset"):
-        drawn = figures.learning_curves(own, _marks(evidence), evidence.study.depth)
+        drawn = curves.learning_curves(own, _marks(evidence), evidence.study.depth)
         caption = (
             f"{dataset}: validation IoU and validation loss (the mean over heads) by epoch. Thick lines: mean over "
             "seeds while all of them train, with a band of ± one s.d.; thin lines: mean of the seeds that still train; "
