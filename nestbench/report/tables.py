@@ -72,12 +72,13 @@ def unfinished(evidence: Evidence) -> pd.DataFrame:
 
 
 def _scores(cases: pd.DataFrame) -> dict[str, Any]:
-    seeds, subjects = grid(cases).shape
-    low, high = bootstrap(grid(cases).to_numpy()) if min(seeds, subjects) > 1 else (math.nan, math.nan)
+    table = grid(cases)
+    seeds, subjects = table.shape
+    low, high = bootstrap(table.to_numpy()) if min(seeds, subjects) > 1 else (math.nan, math.nan)
     scores: dict[str, Any] = {"seeds": seeds, "cases": cases["case"].nunique(), "low": low, "high": high}
+    by_seed = cases.groupby(["seed", "subject"])[list(METRICS)].mean().groupby("seed").mean()
     for metric in METRICS:
-        by_seed = grid(cases, metric).mean(axis=1)
-        scores |= {metric: by_seed.mean(), f"{metric}_sd": by_seed.std()}
+        scores |= {metric: by_seed[metric].mean(), f"{metric}_sd": by_seed[metric].std()}
     return scores
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from nestbench.report import sheets
 from nestbench.report.gather import Evidence
-from nestbench.report.pages import Tables, make_tables
+from nestbench.report.chapters import Tables, make_tables
 
 Make = Callable[..., Evidence]
 

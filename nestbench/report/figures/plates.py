@@ -11,10 +11,11 @@ from nestbench.report.figures import accuracy, curves
 from nestbench.report.figures.grids import member_grids
 from nestbench.report.figures.overlays import WHOLE, overlays
 from nestbench.report.figures.style import Mark, marks, save
-from nestbench.report.frames import groups
+from nestbench.report.frames import groups, rows
 from nestbench.report.gather import Evidence
 from nestbench.report.names import shortened, title
 from nestbench.report.prose import finished_seeds
+from nestbench.results.reading import hashed
 from nestbench.study.models import is_outside
 from nestbench.study.words import slug
 
@@ -30,7 +31,7 @@ def grid_plate(evidence: Evidence, build: Path) -> Iterator[Block]:
         "Solid arrows go down or up a level, dashed ones are skips; L1, L2, .. are heads. Nodes that no head needs are "
         "left out."
     )
-    yield _plate(member_grids(members, study.depth), build, "grids", caption)
+    yield _plate(member_grids(members, study.depth), evidence, build, "grids", caption)
 
 
 def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Iterator[Block]:
@@ -41,7 +42,7 @@ def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Ite
             f"{dataset}: test IoU against the parameters of the trained network. Bars: ± one s.d. over seeds. "
             f"n = {finished_seeds(evidence)}, {own['cases'].iloc[0]} test cases."
         )
-        yield _plate(drawn, build, f"parameters-{dataset}", caption)
+        yield _plate(drawn, evidence, build, f"parameters-{dataset}", caption)
 
 
 def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterator[Block]:
@@ -54,7 +55,7 @@ def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterat
             "each of its heads. A line joins the depths of one network; the "
             f"hollow marker is the ensemble of all heads, not pruned. n = {finished_seeds(evidence)}."
         )
-        yield _plate(drawn, build, f"time-{dataset}-{device}", caption)
+        yield _plate(drawn, evidence, build, f"time-{dataset}-{device}", caption)
 
 
 def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
@@ -67,7 +68,7 @@ def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
             "a marker stands where a seed stopped. The first epochs may lie outside the axes. "
             f"n = {finished_seeds(evidence)}."
         )
-        yield _plate(drawn, build, f"curves-{dataset}", caption)
+        yield _plate(drawn, evidence, build, f"curves-{dataset}", caption)
 
 
 def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
@@ -79,20 +80,24 @@ def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
             continue
         found = {title(key[2], depth): evidence.predictions[key] for key in keys}
         own = scores[(scores["dataset"] == dataset) & (scores["encoder"] == encoder)]
-        iou = {(title(m, depth), case): one["iou"].iloc[0] for (m, case), one in groups(own, ["model", "case"])}
+        shown = own[own["case"].isin(evidence.overlays[dataset].cases)].drop_duplicates(["model", "case"])
+        iou = {(title(row.model, depth), row.case): row.iou for row in rows(shown)}
         caption = (
             f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
             f"({', '.join(map(shortened, evidence.overlays[dataset].cases))}). Light solid line: truth; darker dashed "
             "line: prediction of the first finished seed, with the whole case's IoU in points below. Of an image of "
             f"over {WHOLE} pixels a side the part around the objects is shown, or {WHOLE} pixels where they are dense."
         )
-        yield _plate(overlays(evidence.overlays[dataset], found, iou), build, f"overlays-{dataset}-{encoder}", caption)
+        yield _plate(
+            overlays(evidence.overlays[dataset], found, iou), evidence, build, f"overlays-{dataset}-{encoder}", caption
+        )
 
 
-def _plate(drawn: Figure, build: Path, name: str, caption: str) -> Block:
-    file = f"{slug(name)}.svg"
+def _plate(drawn: Figure, evidence: Evidence, build: Path, name: str, caption: str, told: str = "") -> Block:
+    """Save a figure; ``told`` adds to its caption what is seen in it, for who cannot."""
+    file = f"{slug(evidence.study.name)}-{slug(name)}.svg"
     save(drawn, build / file)
-    return figure(file, caption)
+    return figure(file, hashed(build / file), caption, f"{caption} {told}".strip())
 
 
 def _marks(evidence: Evidence) -> dict[str, Mark]:

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from nestbench.report.chapters import Tables
 from nestbench.report.figures import accuracy, curves
 from nestbench.report.figures.style import marks, styled
 from nestbench.report.gather import Evidence
-from nestbench.report.pages import Tables
 
 
 @pytest.fixture(autouse=True)
