@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from nestbench.report import prose, sheets, tables
+from nestbench.report import costs, gains, ledgers, paper, prose, sheets, tables
 from nestbench.report.answers import TOLERANCE, answers, pruning, whole
 from nestbench.report.blocks import Block, code, heading, paragraph
 from nestbench.report.cautions import cautions, half_done
@@ -22,6 +22,11 @@ _PRUNING = (
     "the pruning costs on the test cases."
 )
 
+_NOT_ALONE = (
+    "No network of this study was trained to a lesser depth alone (unet++ds:2 would be one): whether training with all "
+    "heads helps the shallow ones was not tested."
+)
+
 Tables = dict[str, pd.DataFrame]
 
 
@@ -30,11 +35,20 @@ def make_tables(evidence: Evidence) -> Tables:
     pairs = compare_members(evidence.primary_cases())
     heads = compare_depths(evidence.cases[evidence.cases["split"] == "test"])
     main = tables.members(evidence, pairs)
+    printed = paper.printed(evidence, main)
+    differences = gains.case_gains(evidence)
     made = {
         "members": main,
         "comparisons": pairs,
         "depths": tables.depths(evidence, heads),
-        "paper": tables.printed(evidence, main),
+        "paper": printed,
+        "protocol": paper.protocols(evidence, printed) if len(printed) else printed,
+        "classes": costs.by_class(evidence),
+        "costs": costs.costs(evidence),
+        "isolated": gains.isolated(evidence),
+        "cases": gains.mean_gains(differences),
+        "sizes": gains.gains_by_size(differences),
+        "importance": evidence.importance,
         "search": tables.chosen(evidence),
         "unfinished": tables.unfinished(evidence),
     }
@@ -59,14 +73,20 @@ def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list
         heading("Results"),
         sheets.members(numbers["members"], study.depth, study.seeds),
         *_paper(numbers, study.depth),
+        *_classes(numbers, study.depth),
     ]
-    yield [heading("What was run"), *prose.methods(evidence), *_search(numbers, study.depth)]
+    search = [*_search(numbers, study.depth), *plates.importance_plates(evidence, build)]
+    yield [heading("What was run"), *prose.methods(evidence), *search]
     yield list(plates.grid_plate(evidence, build))
     if "comparisons" in numbers:
         yield [heading("Comparisons"), sheets.comparisons(numbers["comparisons"], study.depth)]
     yield [heading("Accuracy and parameters"), *plates.parameter_plates(evidence, numbers["members"], build)]
-    yield [heading("Pruning"), *_pruning(evidence, numbers["depths"], build)]
+    yield [heading("Pruning"), *_pruning(evidence, numbers, build)]
+    none = pd.DataFrame(columns=["dataset"])
+    per_case = plates.gain_plates(evidence, numbers.get("cases", none), numbers.get("sizes", none), build)
+    yield _titled("Where networks differ", list(per_case))
     yield [heading("Learning curves"), *plates.curve_plates(evidence, build)]
+    yield [heading("Costs"), ledgers.costs(numbers["costs"], study.depth)]
     yield _titled("Cases", list(plates.overlay_plates(evidence, build)))
     yield [heading("Limits"), *prose.limits(evidence), *cautions(evidence)]
     yield [heading("Runs that are missing"), *_unfinished(numbers, study.depth)]
@@ -80,7 +100,13 @@ def _titled(name: str, blocks: list[Block]) -> list[Block]:
 
 
 def _paper(numbers: Tables, depth: int) -> list[Block]:
-    return [sheets.printed(numbers["paper"], depth)] if "paper" in numbers else []
+    if "paper" not in numbers:
+        return []
+    return [*ledgers.printed(numbers["paper"], depth), ledgers.protocols(numbers["protocol"])]
+
+
+def _classes(numbers: Tables, depth: int) -> list[Block]:
+    return list(ledgers.classes(numbers["classes"], depth)) if "classes" in numbers else []
 
 
 def _search(numbers: Tables, depth: int) -> list[Block]:
@@ -90,8 +116,8 @@ def _search(numbers: Tables, depth: int) -> list[Block]:
     return [sheets.named(values, depth, str(values.columns[-1]), "The values that the search chose by validation IoU.")]
 
 
-def _pruning(evidence: Evidence, pruned: pd.DataFrame, build: Path) -> Iterator[Block]:
-    depth = evidence.study.depth
+def _pruning(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[Block]:
+    depth, pruned = evidence.study.depth, numbers["depths"]
     said = pruning(pruned, depth)
     yield from map(paragraph, [_PRUNING, *said] if said else [])
     yield from map(paragraph, whole(pruned, depth))
@@ -100,6 +126,10 @@ def _pruning(evidence: Evidence, pruned: pd.DataFrame, build: Path) -> Iterator[
     for device, own in groups(pruned.fillna({"device": ""}), "device"):
         yield sheets.depths(own, depth, device)
     yield from plates.time_plates(evidence, pruned, build)
+    alone = numbers.get("isolated", pd.DataFrame(columns=["dataset"]))
+    yield from plates.depth_plates(evidence, pruned, alone, build)
+    if said and alone.empty:
+        yield paragraph(_NOT_ALONE)
 
 
 def _unfinished(numbers: Tables, depth: int) -> list[Block]:

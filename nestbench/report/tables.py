@@ -10,7 +10,6 @@ import pandas as pd
 
 from nestbench.report.frames import CELL, PANEL, first, groups
 from nestbench.report.gather import Evidence
-from nestbench.report.paper import NUCLEI
 from nestbench.report.statistics import bootstrap, grid, verdict
 from nestbench.results.scores import METRICS
 
@@ -46,15 +45,6 @@ def depths(evidence: Evidence, heads: pd.DataFrame) -> pd.DataFrame:
     table = table.merge(speed, on=key, how="left")
     table = table.merge(heads.reindex(columns=[*key, "verdict"]).astype("object"), on=key, how="left")
     return table.assign(verdict=table["verdict"].where(table["verdict"].notna(), ""))
-
-
-def printed(evidence: Evidence, main: pd.DataFrame) -> pd.DataFrame:
-    """The paper's IoU beside ours for nuclei at the paper's depth of 4; empty where the study has none of it."""
-    study = evidence.study
-    nuclei = [spec.title for spec in study.datasets if spec.name == "nuclei" and study.depth == 4]
-    ours = main[main["dataset"].isin(nuclei) & main["model"].isin(list(NUCLEI))]
-    mean, deviation = ([NUCLEI[m][i] / 100 for m in ours["model"]] for i in (0, 1))
-    return ours[[*CELL, "iou", "iou_sd"]].assign(paper_iou=mean, paper_iou_sd=deviation)
 
 
 def chosen(evidence: Evidence) -> pd.DataFrame:

@@ -27,8 +27,7 @@ def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int) -> Figure:
             for model, own in groups(here, "model"):
                 _curve(axes, scale * own.pivot_table(index="epoch", columns="seed", values=column), marks[model])
         for axes, name in ((left, "validation IoU (points)"), (right, "validation loss")):
-            label(axes, "epoch", name)
-            axes.set_xscale("linear")
+            label(axes, "epoch", name, linear=True)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         low, high, reach = _near(here, "validation_iou")
         left.set_ylim(100 * max(low - reach, 0), 100 * min(high + 0.2 * reach, 1))
