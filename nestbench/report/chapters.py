@@ -7,19 +7,21 @@ from typing import Any
 import pandas as pd
 
 from nestbench.report import costs, gains, ledgers, paper, prose, sheets, tables
-from nestbench.report.answers import TOLERANCE, answers, pruning, whole
+from nestbench.report.answers import answers, pruning, whole
 from nestbench.report.blocks import Block, code, heading, paragraph
 from nestbench.report.cautions import cautions, half_done
 from nestbench.report.figures import plates
 from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence
-from nestbench.report.names import points
-from nestbench.report.statistics import compare_depths, compare_members
+from nestbench.report.statistics.comparisons import compare_isolated, compare_members, correct
+from nestbench.report.statistics.pruning import prunable
+from nestbench.report.statistics.ranks import ranks
 
 _PRUNING = (
-    "A network with several heads can be pruned after training. Named here is the shallowest head whose mean IoU on "
-    f"the validation cases is at most {points(TOLERANCE)} points below that of the network's own ensemble, with what "
-    "the pruning costs on the test cases."
+    "A network with several heads can be pruned after training. Named here is the shallowest head that is not inferior "
+    "to the deepest one: chosen on the validation cases, where its one-sided 95 % lower bound, and that of each deeper "
+    "head, lies above the margin of {margin} IoU points below, and confirmed by one test of it on the test cases, "
+    "corrected by Holm's method over all networks."
 )
 
 _NOT_ALONE = (
@@ -32,20 +34,25 @@ Tables = dict[str, pd.DataFrame]
 
 def make_tables(evidence: Evidence) -> Tables:
     """Every table of a study by name; those that say nothing are left out."""
-    pairs = compare_members(evidence.primary_cases())
-    heads = compare_depths(evidence.cases[evidence.cases["split"] == "test"])
+    margin, primary = evidence.study.margin / 100, evidence.primary_cases()
+    raw = compare_members(primary), compare_isolated(evidence.test_cases(), evidence.study.depth)
+    pairs, alone = correct(*raw, margin=margin)
+    heads = prunable(evidence.cases, margin)
     main = tables.members(evidence, pairs)
     printed = paper.printed(evidence, main)
     differences = gains.case_gains(evidence)
     made = {
         "members": main,
         "comparisons": pairs,
+        "ranks": ranks(primary),
         "depths": tables.depths(evidence, heads),
         "paper": printed,
         "protocol": paper.protocols(evidence, printed) if len(printed) else printed,
         "classes": costs.by_class(evidence),
         "costs": costs.costs(evidence),
+        "pruning": heads,
         "isolated": gains.isolated(evidence),
+        "isolated_tests": alone,
         "cases": gains.mean_gains(differences),
         "sizes": gains.gains_by_size(differences),
         "importance": evidence.importance,
@@ -118,8 +125,8 @@ def _search(numbers: Tables, depth: int) -> list[Block]:
 
 def _pruning(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[Block]:
     depth, pruned = evidence.study.depth, numbers["depths"]
-    said = pruning(pruned, depth)
-    yield from map(paragraph, [_PRUNING, *said] if said else [])
+    said = pruning(numbers.get("pruning", pd.DataFrame()), pruned, depth)
+    yield from map(paragraph, [_PRUNING.format(margin=f"{evidence.study.margin:g}"), *said] if said else [])
     yield from map(paragraph, whole(pruned, depth))
     if evidence.speed.empty:
         yield paragraph("Speed was not measured in this study.")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from nestbench.report.frames import CELL, PANEL, first, groups
 from nestbench.report.gather import Evidence
-from nestbench.report.statistics import bootstrap
+from nestbench.report.statistics.resampling import bootstrap
 from nestbench.study.models import is_outside
 from nestbench.topology import Topology, parse, topology
 

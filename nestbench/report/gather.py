@@ -68,6 +68,10 @@ class Evidence:
         """Data set and encoder pairs that have a finished run, in the order of the study."""
         return [(str(d), str(e)) for d, e in self.done[PANEL].drop_duplicates().to_numpy()]
 
+    def test_cases(self) -> pd.DataFrame:
+        """Test scores of every output."""
+        return self.cases[self.cases["split"] == "test"].drop(columns=["split", "primary"])
+
     def primary_cases(self) -> pd.DataFrame:
         """Test scores of the output that each member is judged by."""
         chosen = self.cases[(self.cases["split"] == "test") & (self.cases["output"] == self.cases["primary"])]
