@@ -64,9 +64,9 @@ def read_importances(folder: Path, study: Study) -> pd.DataFrame:
     rows = []
     for cell in study.cells():
         found = read_importance(cell_folder(folder, cell))
-        for key, share in (found.shares if found else {}).items():
-            named = dict(zip(CELL, cell.key, strict=True))
-            rows.append(named | {"key": key, "share": share, "trials": found.trials, "method": found.method})
+        if found:
+            named = dict(zip(CELL, cell.key, strict=True)) | {"trials": found.trials, "method": found.method}
+            rows += [named | {"key": key, "share": share} for key, share in found.shares.items()]
     return pd.DataFrame(rows, columns=[*CELL, "key", "share", "trials", "method"])
 
 

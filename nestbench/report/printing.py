@@ -14,7 +14,7 @@ from nestbench.results.atomic import replacing
 ATTACHED = "report.json"
 """Name of the content within the PDF."""
 
-STANDARDS = ["a-3a", "ua-1"]
+STANDARDS: list[typst.PDFStandard] = ["a-3a", "ua-1"]
 """PDF/A-3a, for archives, with the content attached; PDF/UA-1, for readers who do not see it."""
 
 _MAKERS = ("nestbench", "matplotlib", "numpy", "pandas", "scipy", "statsmodels", "typst")
