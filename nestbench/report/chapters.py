@@ -51,8 +51,7 @@ def make_tables(evidence: Evidence) -> Tables:
         "classes": costs.by_class(evidence),
         "costs": costs.costs(evidence),
         "pruning": heads,
-        "isolated": gains.isolated(evidence),
-        "isolated_tests": alone,
+        "isolated": alone,
         "cases": gains.mean_gains(differences),
         "sizes": gains.gains_by_size(differences),
         "importance": evidence.importance,
@@ -87,6 +86,8 @@ def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list
     yield list(plates.grid_plate(evidence, build))
     if "comparisons" in numbers:
         yield [heading("Comparisons"), sheets.comparisons(numbers["comparisons"], study.depth)]
+    if "ranks" in numbers:
+        yield list(plates.rank_plate(evidence, numbers["ranks"], build))
     yield [heading("Accuracy and parameters"), *plates.parameter_plates(evidence, numbers["members"], build)]
     yield [heading("Pruning"), *_pruning(evidence, numbers, build)]
     none = pd.DataFrame(columns=["dataset"])
@@ -134,6 +135,8 @@ def _pruning(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[Block
         yield sheets.depths(own, depth, device)
     yield from plates.time_plates(evidence, pruned, build)
     alone = numbers.get("isolated", pd.DataFrame(columns=["dataset"]))
+    if len(alone):
+        yield ledgers.isolated(alone, depth)
     yield from plates.depth_plates(evidence, pruned, alone, build)
     if said and alone.empty:
         yield paragraph(_NOT_ALONE)
