@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nestbench.report.frames import CELL, groups
-from nestbench.report.statistics.comparisons import MARGIN, grid, holm
+from nestbench.report.statistics.classical import holm
+from nestbench.report.statistics.comparisons import MARGIN, grid
 from nestbench.report.statistics.crossed import LEVEL, Array, lowest, moments, p_above, stacked
 
 _SIDES = ("validation", "test")
