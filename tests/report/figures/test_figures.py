@@ -122,7 +122,7 @@ def test_each_depth_of_a_deep_member_is_drawn_at_its_depth(numbers: Tables, evid
     lines = [line.get_xdata() for line in axes.get_lines() if len(line.get_xdata()) == 4]
     assert len(lines) >= 3
     for places in lines:
-        np.testing.assert_allclose(places, [1, 2, 3, 4], atol=0.2)
+        np.testing.assert_allclose(np.asarray(places, float), [1, 2, 3, 4], atol=0.2)
 
 
 def test_embedded_stands_above_zero_where_it_is_better_whichever_way_round_the_test_has_it() -> None:
