@@ -52,9 +52,8 @@ def test_what_is_planned_has_the_power_that_was_asked_for_and_one_seed_less_has_
 
 def test_hours_are_those_of_every_member_and_seed(make_pilot: MakePilot) -> None:
     study, pilot = make_pilot()
-    slow = Pilot(
-        pilot.cases, pilot.seconds.assign(seconds=[3600.0 if m == "unet" else 7200.0 for m in pilot.seconds["model"]])
-    )
+    hours = pilot.seconds["model"].map({"unet": 1, "unet++ds": 2})
+    slow = Pilot(pilot.cases, pilot.seconds.assign(seconds=3600.0 * hours))
     more = study.model_copy(update={"models": ("unet", "unet++ds", "unet+")})
     (need,) = make_plan(more, slow, [0.03], 0.5).needs
     assert need.seeds is not None
@@ -82,7 +81,7 @@ def test_each_data_set_and_encoder_has_needs_of_its_own(make_pilot: MakePilot) -
 
 
 def test_a_difference_that_nothing_shows_needs_no_number_at_all(make_pilot: MakePilot) -> None:
-    study, pilot = make_pilot(cases=2)
+    study, pilot = make_pilot(cases=4)
     (need,) = make_plan(study, pilot, [1e-6], 0.8).needs
     assert (need.seeds, need.hours, need.subjects) == (None, None, None)
 
@@ -92,7 +91,7 @@ def test_a_difference_that_nothing_shows_needs_no_number_at_all(make_pilot: Make
     [
         ({"seeds": 1}, "the pilot has one seed"),
         ({"models": ("unet",)}, "the pilot has one network"),
-        ({"cases": 1}, "no two networks of the pilot"),
+        ({"cases": 4, "cases_a_subject": 4}, "no two networks of the pilot"),
         ({"failed": ("unet", "unet++ds")}, "no run of the study 'fake-nuclei' in"),
     ],
 )

@@ -24,7 +24,8 @@ def scored(truth: np.ndarray, found: np.ndarray, labels: tuple[int, ...] = LABEL
     for label in labels:
         true, said = truth == label, found == label
         counts = [(true & said).sum(), (~true & said).sum(), (true & ~said).sum(), (~true & ~said).sum()]
-        row = {"split": "test", "case": "c", "subject": "s", "output": "L1", "label": label} | dict(zip(COUNTS, counts))
+        row = {"split": "test", "case": "c", "subject": "s", "output": "L1", "label": label}
+        row |= dict(zip(COUNTS, counts, strict=True))
         rows.append(row | {f"{name}_{t}": row[name] for t in THRESHOLDS for name in ("tp", "fp")})
     return case_scores(pd.DataFrame(rows)).iloc[0]
 
@@ -46,13 +47,11 @@ def test_iou_and_dice_of_several_classes_are_those_of_scikit_learn(masks: np.nda
 @settings(deadline=None)
 @given(Masks)
 def test_iou_and_dice_of_several_classes_are_those_of_monai(masks: np.ndarray) -> None:
-    truth, found = (one_hot(mask) for mask in masks)
+    both = one_hot(masks[1]), one_hot(masks[0])
     own = scored(*masks)
-    iou = compute_iou(found, truth, include_background=False, ignore_empty=False)
+    iou = compute_iou(*both, include_background=False, ignore_empty=False)
     assert own["iou"] == pytest.approx(float(iou.mean()))
-    dice, _ = DiceHelper(include_background=False, ignore_empty=False, reduction="none", get_not_nans=True)(
-        found, truth
-    )
+    dice, _ = DiceHelper(include_background=False, ignore_empty=False, reduction="none", get_not_nans=True)(*both)
     assert own["dice"] == pytest.approx(float(dice.mean()))
 
 

@@ -15,10 +15,8 @@ FOUND = Variation(seed=0.3**2, subject=0.5**2, rest=1.0)
 def test_power_is_the_share_of_studies_that_the_test_finds() -> None:
     draw = np.random.default_rng(5)
     shape = (STUDIES, 4, 30)
-    tables = (
-        0.8 + draw.normal(0, 0.3, (*shape[:2], 1)) + draw.normal(0, 0.5, (STUDIES, 1, 30)) + draw.normal(0, 1, shape)
-    )
-    found = contrast(tables)
+    crossed = draw.normal(0, 0.3, (*shape[:2], 1)) + draw.normal(0, 0.5, (STUDIES, 1, 30))
+    found = contrast(0.8 + crossed + draw.normal(0, 1, shape))
     # Three standard errors of a difference of two shares of 2000.
     assert power(FOUND, 4, 30, 0.8, 1) == pytest.approx(np.mean(found.low > 0), abs=0.045)
 
