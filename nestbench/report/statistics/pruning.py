@@ -71,4 +71,5 @@ def sequence(p: Array) -> NDArray[np.bool_]:
 def best_seed(cases: pd.DataFrame, cell: tuple[str, str, str], output: str) -> int:
     """The seed of a cell whose output has the highest mean IoU on the validation cases; of equal ones the first."""
     own = cases[(cases[CELL] == list(cell)).all(axis="columns") & (cases["output"] == output)]
-    return int(grid(own[own["split"] == "validation"]).mean(axis="columns").idxmax())
+    means = grid(own[own["split"] == "validation"]).mean(axis="columns")
+    return int(means.index[means.to_numpy().argmax()])
