@@ -88,7 +88,7 @@ def gather(folder: Path) -> Evidence:
     empty: dict[str, tuple[int, int]] = {}
     for run in _runs(study):
         found = read_run(run_folder(folder, run))
-        rows.append(_run_row(run, run_folder(folder, run), found and found.result))
+        rows.append(_run_row(run, run_folder(folder, run), found.result if found else None))
         if found:
             finished.append((run, found.result))
             tables.append(_tables(found))

@@ -67,15 +67,24 @@ _SCORES = (
 )
 
 
+_NAMED = 8
+"""Classes that a sentence names."""
+
+
 def _data(name: str, about: dict[str, Any]) -> str:
     counts = about["counts"]
     cases, subjects = counted(sum(counts.values()), "case"), counted(about["subjects"], "subject")
     return (
         f"{name} ({about['title']}) has {cases} of {subjects}, {_view(about)}, with "
-        f"{counted(about['channels'], 'channel')} and the classes {listed(about['classes'])}: "
+        f"{counted(about['channels'], 'channel')} and the classes {_few(about['classes'])}: "
         f"{counts['train']} for training, {counts['validation']} for validation and {counts['test']} for testing, "
         f"no subject on two sides.{_scale(about)}{_twins(about['twins'])}"
     )
+
+
+def _few(classes: list[str]) -> str:
+    """The classes, or the first of many."""
+    return listed(classes if len(classes) <= _NAMED else [*classes[:_NAMED], f"{len(classes) - _NAMED} more"])
 
 
 def _view(about: dict[str, Any]) -> str:
