@@ -10,6 +10,7 @@ import typer
 
 from nestbench.cli.answers import AsJson, duration, say_json, say_table
 from nestbench.cli.study_file import Results, StudyFile, read
+from nestbench.errors import RequestError
 
 if TYPE_CHECKING:
     from nestbench.runner.status import RunStatus, State
@@ -40,6 +41,7 @@ def status(
         say_json(_as_data(study, rows))
         return
     _say(rows, every)
+    _say_stale(Path("reports") / f"{study.name}.pdf", results)
     while watch and any(row.state == "running" for row in rows):
         time.sleep(_EVERY)
         rows = _look(study, results / study.name)
@@ -70,6 +72,19 @@ def _say(rows: "Sequence[RunStatus]", every: bool) -> None:
     left = None if counts["done"] == len(rows) else seconds_left(rows)
     words = "" if left is None else f"; about {duration(left)} left"
     typer.echo(", ".join(f"{counts[state]} {state}" for state in _STATES) + words)
+
+
+def _say_stale(pdf: Path, results: Path) -> None:
+    """Say so where the study's report is older than its results, or no report at all."""
+    from nestbench.report.verify import stale_studies
+
+    try:
+        stale = pdf.exists() and stale_studies(pdf, results)
+    except RequestError as error:
+        typer.echo(f"{error}; 'nestbench report build' makes it anew")
+    else:
+        if stale:
+            typer.echo(f"'{pdf}' is stale: the results have changed since; 'nestbench report build' makes it anew")
 
 
 def _counts(rows: "Sequence[RunStatus]") -> list[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,11 +156,15 @@ def read_cases(folder: Path) -> "pd.DataFrame":
         return read_parquet(path)
 
 
-@contextmanager
-def _as_sealed(folder: Path, name: str) -> Iterator[Path]:
+def _as_sealed(folder: Path, name: str) -> AbstractContextManager[Path]:
     """A file of a run's results, once it is certain that it is as the result says."""
-    path, result = folder / name, read_result(folder)
+    return intact(folder / name, read_result(folder))
+
+
+@contextmanager
+def intact(path: Path, result: Result | None) -> Iterator[Path]:
+    """A file of a run's results; raises RequestError where it is not as the result says."""
     with naming(path):
-        if result is not None and result.files.get(name) != hashed(path):
+        if result is not None and result.files.get(path.name) != hashed(path):
             raise ValueError("it was changed after its run was done")
         yield path

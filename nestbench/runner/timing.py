@@ -16,6 +16,7 @@ from nestbench.runner.data import Ready
 from nestbench.runner.events import Timing
 from nestbench.runner.told import told
 from nestbench.speed import measure
+from nestbench.speed.memory import least_memory
 from nestbench.study.schema import Study
 from nestbench.study.words import slug
 from nestbench.work.job import network_spec
@@ -57,7 +58,8 @@ def _dataset_rows(wanted: list[Wanted], ready: Ready, plan: Plan, say: Callable[
     distinct = list(dict.fromkeys(spec for _, spec in wanted))
     timings = measure(distinct, size, BATCH, plan, ROUNDS, lambda done: say(Timing(done, ROUNDS)))
     taken = dict(zip(distinct, timings, strict=True))
-    return [row | asdict(network_size(spec, size)) | asdict(taken[spec]) for row, spec in wanted]
+    memory = {spec: {"memory": least_memory(spec, size, BATCH, plan.precision)} for spec in distinct}
+    return [row | asdict(network_size(spec, size)) | memory[spec] | asdict(taken[spec]) for row, spec in wanted]
 
 
 def _wanted(study: Study, ready: dict[str, Ready]) -> list[Wanted]:

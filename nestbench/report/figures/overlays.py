@@ -1,5 +1,6 @@
 """A best, a median and a worst case: what each member found, over what is there."""
 
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, withStroke
 from numpy.typing import NDArray
 
-from nestbench.report.gather import Bytes, Overlay
-from nestbench.report.style import WIDTH
+from nestbench.report.figures.style import WIDTH
+from nestbench.report.pictures import Bytes, Overlay
 
 _TRUTH, _FOUND = "#F0E442", "#D55E00"
 _KINDS = ("best", "median", "worst")
@@ -32,7 +33,7 @@ def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[st
     """
     columns = len(found) + 1
     side = min((WIDTH - 0.3) / columns - 0.08, 1.7)
-    figure = Figure(figsize=(WIDTH, (side + 0.22) * len(overlay.cases) + 0.2))
+    figure = Figure(figsize=(WIDTH, (side + 0.22) * len(overlay.cases) + (0.4 if columns > 6 else 0.2)))
     grid = figure.subplots(len(overlay.cases), columns, squeeze=False)
     for index, (case, row) in enumerate(zip(overlay.cases, grid, strict=True)):
         place = part(overlay.masks[index])
@@ -44,7 +45,7 @@ def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[st
             _contours(axes, masks[index], place, _FOUND, (0, (2.5, 1)), "white")
             axes.set_xlabel(f"{100 * iou[name, case]:.1f}", labelpad=2)
     for axes, name in zip(grid[0], ("image", *found), strict=True):
-        axes.set_title(name, size=6.5 if columns > 6 else 7.5)
+        axes.set_title(fill(name, 9) if columns > 6 else name, size=6.5 if columns > 6 else 7.5)
     return figure
 
 
