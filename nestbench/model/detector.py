@@ -19,9 +19,9 @@ STEPS = (1.0, 2**0.5)
 pixels (at depth 4) is at most the fourth root of 2 from that of an anchor, which overlaps it by 0.7 then."""
 RATIOS = (0.5, 1.0, 2.0)
 
-PROPOSALS = 2000
-"""Regions of an image that are looked at, before and after those that overlap are dropped, and objects at most: the
-fullest pictures of nuclei hold hundreds, and torchvision's own 100 objects would leave most of them out."""
+MOST = 1000
+"""Regions that are proposed in an image, of each level and in all, and objects that are found: the Data Science Bowl's
+fullest picture holds 375, and torchvision's own limit of 100 objects would leave most of them out."""
 SAMPLED = 128
 """Regions of an image that the heads learn from at each step, a quarter of them objects. torchvision takes 512 of an
 image of 800 pixels."""
@@ -67,13 +67,23 @@ class Detector(nn.Module):
         return cast(Pyramid, self.rcnn.backbone)
 
     def losses(self, images: Tensor, targets: list[Targets]) -> dict[str, Tensor]:
-        """The five losses of a batch (N, C, H, W): of regions, boxes and masks. Only in training mode."""
+        """The five losses of a batch (N, C, H, W): two of the regions that are proposed, and of classes, boxes, masks.
+
+        Which regions the heads see is drawn from torch's global generator.
+        """
+        self._ask_for(losses=True)
         return cast(dict[str, Tensor], self.rcnn(list(images), targets))
 
     def forward(self, images: Tensor, least: float = LEAST) -> list[Found]:
-        """The objects in each image (N, C, H, W) with a score above ``least``. Only in evaluation mode."""
+        """The objects in each image (N, C, H, W) with a score above ``least``."""
+        self._ask_for(losses=False)
         self.rcnn.roi_heads.score_thresh = least
         return cast(list[Found], self.rcnn(list(images)))
+
+    def _ask_for(self, *, losses: bool) -> None:
+        """torchvision answers with losses or with objects by these modules' mode; no layer of theirs depends on it."""
+        for part in (self.rcnn, self.rcnn.transform, self.rcnn.rpn, self.rcnn.roi_heads):
+            part.training = losses
 
     def dense(self, images: Tensor) -> Tensor:
         """What is computed of images (N, C, H, W) wherever objects are: the logit of each cell and anchor, (N, n)."""
@@ -89,12 +99,12 @@ def settings(pyramid: Pyramid) -> dict[str, Any]:
     boxes, masks = (MultiScaleRoIAlign(names, side, sampling_ratio=2) for side in (7, 14))
     return {
         "rpn_anchor_generator": anchors,
-        **{f"rpn_{when}_nms_top_n_{mode}": PROPOSALS for when in ("pre", "post") for mode in ("train", "test")},
+        **{f"rpn_{when}_nms_top_n_{mode}": MOST for when in ("pre", "post") for mode in ("train", "test")},
         "box_roi_pool": boxes,
         "box_head": TwoMLPHead(width * 7**2, 4 * width),
         "box_predictor": FastRCNNPredictor(4 * width, 2),
         "box_score_thresh": LEAST,
-        "box_detections_per_img": PROPOSALS,
+        "box_detections_per_img": MOST,
         "box_batch_size_per_image": SAMPLED,
         "mask_roi_pool": masks,
         "mask_head": MaskRCNNHeads(width, (width,) * 4, 1),

@@ -56,11 +56,19 @@ def training_step(
     The batch passes through the network in so many ``parts``, of two images at least, for batch norm; the loss is
     their mean, weighted by their images.
     """
+    return descend(lambda some, truth: total_loss(model, some, truth, loss, plan), images, masks, optimiser, parts)
+
+
+def descend(loss_of: Loss, images: Tensor, truth: Tensor, optimiser: torch.optim.Optimizer, parts: int) -> Tensor:
+    """Take one step down the gradient of a loss of images and their truth, summed up over so many parts of the batch.
+
+    Returns the loss before it.
+    """
     optimiser.zero_grad(set_to_none=True)
     total = torch.zeros((), device=images.device)
     pieces = min(parts, max(1, len(images) // 2))
-    for some, truth in zip(images.tensor_split(pieces), masks.tensor_split(pieces), strict=True):
-        value = total_loss(model, some, truth, loss, plan)
+    for some, true in zip(images.tensor_split(pieces), truth.tensor_split(pieces), strict=True):
+        value = loss_of(some, true)
         if pieces > 1:
             value = value * (len(some) / len(images))
         torch.autograd.backward(value)
