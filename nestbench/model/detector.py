@@ -81,7 +81,7 @@ class Detector(nn.Module):
         return cast(list[Found], self.rcnn(list(images)))
 
     def _ask_for(self, *, losses: bool) -> None:
-        """torchvision answers with losses or with objects by these modules' mode; no layer of theirs depends on it."""
+        """Ask torchvision for losses or for objects, by the mode of these modules; no layer depends on it."""
         for part in (self.rcnn, self.rcnn.transform, self.rcnn.rpn, self.rcnn.roi_heads):
             part.training = losses
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from nestbench.results.atomic import replacing, write_json, write_text
+from nestbench.results.instance_scores import InstanceCounts
 from nestbench.results.reading import hashed, naming, read_json
 from nestbench.study.schema import Recipe, Run
 
@@ -18,7 +19,14 @@ CHECKPOINT = "checkpoint.safetensors"
 
 _BEGUN = "begun.json"
 
-_FILES = ("cases.parquet", "epochs.jsonl", "predictions.npz", "weights.safetensors")
+_FILES = (
+    "cases.parquet",
+    "sizes.parquet",
+    "detections.parquet",
+    "epochs.jsonl",
+    "predictions.npz",
+    "weights.safetensors",
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,13 @@ def write_cases(folder: Path, cases: pd.DataFrame) -> None:
     """Write the per-case counts (the columns are those of ``nestbench.results.scores``)."""
     with replacing(folder / "cases.parquet") as beside:
         cases.to_parquet(beside, index=False)
+
+
+def write_instances(folder: Path, counts: InstanceCounts) -> None:
+    """Write the tables of a run that tells objects apart (their columns: ``nestbench.results.instance_scores``)."""
+    for name, table in zip(InstanceCounts._fields, counts, strict=True):
+        with replacing(folder / f"{name}.parquet") as beside:
+            table.to_parquet(beside, index=False)
 
 
 def write_objects(folder: Path, objects: pd.DataFrame) -> None:
@@ -151,6 +166,15 @@ def read_cases(folder: Path) -> pd.DataFrame:
     """The per-case counts of a finished run. Raises RequestError as ``read_epochs`` does."""
     with _as_sealed(folder, "cases.parquet") as path:
         return pd.read_parquet(path)
+
+
+def read_instances(folder: Path) -> InstanceCounts:
+    """The tables that ``write_instances`` wrote, of a finished run. Raises RequestError as ``read_epochs`` does."""
+    tables = []
+    for name in InstanceCounts._fields:
+        with _as_sealed(folder, f"{name}.parquet") as path:
+            tables.append(pd.read_parquet(path))
+    return InstanceCounts(*tables)
 
 
 @contextmanager
