@@ -59,7 +59,7 @@ class Detector(nn.Module):
         self.spec = spec
         pyramid = Pyramid(spec, pretrained)
         self.rcnn = MaskRCNN(pyramid, **settings(pyramid))
-        self.rcnn.transform = _AsItIs(spec.in_channels)
+        self.rcnn.transform = _unscaled(spec.in_channels)
 
     @property
     def pyramid(self) -> Pyramid:
@@ -112,12 +112,12 @@ def settings(pyramid: Pyramid) -> dict[str, Any]:
     }
 
 
-class _AsItIs(GeneralizedRCNNTransform):
-    """Images as they come, standardised and of the study's size; torchvision would resize them to 800 pixels."""
+def _unscaled(channels: int) -> Any:
+    """Images as they come, standardised and of the study's size; torchvision would bring them to 800 pixels."""
+    transform = GeneralizedRCNNTransform(0, 0, [0.0] * channels, [1.0] * channels)
+    transform.resize = _as_they_are
+    return transform
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(0, 0, [0.0] * channels, [1.0] * channels)
 
-    def resize(self, image: Tensor, target: Any = None) -> tuple[Tensor, Any]:
-        """Leave an image and its objects in their size."""
-        return image, target
+def _as_they_are(image: Tensor, target: Any = None) -> tuple[Tensor, Any]:
+    return image, target

@@ -1,5 +1,7 @@
 """Learning objects: one step of Mask R-CNN down its gradient, and one look at the validation side."""
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,34 +11,39 @@ from nestbench.evaluate import at_once
 from nestbench.find import SURE, confident, find
 from nestbench.instances.count import score
 from nestbench.machine import Plan
-from nestbench.model import Detector
+from nestbench.model import AnyNetwork, Detector
 from nestbench.model.detector import Targets
 from nestbench.study.schema import Recipe
-from nestbench.train.loop import Lesson, Pause
+from nestbench.train.loop import Lesson, Pause, Step
 from nestbench.train.steps import descend
 
 
-def objects_lesson(
-    model: Detector, training: Feed, validation: Feed, recipe: Recipe, seed: int, plan: Plan, parts: int = 1
-) -> Lesson:
+def objects_lesson(training: Feed, validation: Feed, recipe: Recipe, seed: int, plan: Plan, parts: int = 1) -> Lesson:
     """Learn the objects of feeds whose masks are numbers of objects; epochs are compared by the mean Score.
 
     ``parts`` as in ``masks_lesson``.
     """
 
-    def step(_: object, images: Tensor, labels: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
-        return descend(lambda some, true: objects_loss(model, some, true, plan), images, labels, optimiser, parts)
+    def look(model: AnyNetwork, pause: Pause) -> tuple[float, float]:
+        return validate_objects(cast(Detector, model), validation, plan, pause)
 
-    def look(_: object, pause: Pause) -> tuple[float, float]:
-        return validate_objects(model, validation, plan, pause)
+    return Lesson(training, recipe, seed, plan, objects_step(plan, parts), look)
 
-    return Lesson(training, recipe, seed, plan, step, look)
+
+def objects_step(plan: Plan, parts: int = 1) -> Step:
+    """One step down the gradient of ``objects_loss``, by a batch of images and label maps."""
+
+    def step(model: AnyNetwork, images: Tensor, labels: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+        detector = cast(Detector, model)
+        return descend(lambda some, true: objects_loss(detector, some, true, plan), images, labels, optimiser, parts)
+
+    return step
 
 
 def targets(labels: Tensor) -> Targets:
     """The objects of a label map (H, W), 0 = background; numbers may be missing, and an object may be in pieces."""
     height, width = labels.shape
-    numbers, rank = labels.unique(return_inverse=True)
+    numbers, rank = torch.unique(labels, return_inverse=True)
     rank = rank.flatten()
     rows = torch.arange(height, device=labels.device).repeat_interleave(width)
     columns = torch.arange(width, device=labels.device).repeat(height)

@@ -12,7 +12,7 @@ from nestbench.metrics import confusion
 from nestbench.model import AnyNetwork
 from nestbench.results.scores import iou
 from nestbench.study.schema import Recipe
-from nestbench.train.loop import Lesson, Pause
+from nestbench.train.loop import Lesson, Pause, Step
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -26,13 +26,19 @@ def masks_lesson(
     step, but for batch norm and Dice, which see a part where they would see the batch.
     """
 
-    def step(model: AnyNetwork, images: Tensor, masks: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
-        return training_step(model, images, masks, loss, plan, optimiser, parts)
-
     def look(model: AnyNetwork, pause: Pause) -> tuple[float, float]:
         return validate(model, validation, loss, plan, pause)
 
-    return Lesson(training, recipe, seed, plan, step, look)
+    return Lesson(training, recipe, seed, plan, masks_step(loss, plan, parts), look)
+
+
+def masks_step(loss: Loss, plan: Plan, parts: int = 1) -> Step:
+    """``training_step`` with all but the network and its batch given."""
+
+    def step(model: AnyNetwork, images: Tensor, masks: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+        return training_step(model, images, masks, loss, plan, optimiser, parts)
+
+    return step
 
 
 def total_loss(model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, plan: Plan) -> Tensor:
