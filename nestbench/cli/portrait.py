@@ -9,9 +9,9 @@ from nestbench.cli.grid import name
 from nestbench.errors import RequestError
 from nestbench.model.size import Size, network_size
 from nestbench.model.spec import ModelSpec, Spec
-from nestbench.report.grids import SUFFIXES, Cost, member_grid, write_grid
+from nestbench.report.figures.grids import SUFFIXES, Cost, member_grid, write_grid
+from nestbench.report.figures.style import styled
 from nestbench.report.names import TIMES, title
-from nestbench.report.style import styled
 from nestbench.topology import Topology
 
 

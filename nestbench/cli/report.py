@@ -1,20 +1,43 @@
-"""``nestbench report``: the PDF from finished results."""
+"""``nestbench report``: the PDF from finished results, and whether a PDF still says what they say."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from nestbench.cli.study_file import Out, Results, StudyFile, read, report_path
+from nestbench.cli.study_file import Out, Results, read, report_path
+from nestbench.errors import RunError
 
-app = typer.Typer(help="Reports: one PDF a study.")
+app = typer.Typer(help="Reports: one PDF of one study, or of several.")
+
+_Studies = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Study files (YAML): a chapter each.")]
+_Report = Annotated[Path, typer.Argument(metavar="PDF", help="A report that was built before.")]
 
 
 @app.command()
-def build(file: StudyFile, results: Results = Path("results"), out: Out = None) -> None:
+def build(files: _Studies, results: Results = Path("results"), out: Out = None) -> None:
     """Build the report from the results that are finished; nothing is trained."""
-    study = read(file)
+    studies = [read(file) for file in files]
     from nestbench.report.pages import build_report
     from nestbench.results.owner import refuse_changed
 
-    refuse_changed(study, results / study.name)
-    typer.echo(build_report(results / study.name, report_path(out, study.name)))
+    for study in studies:
+        refuse_changed(study, results / study.name)
+    names = [study.name for study in studies]
+    typer.echo(build_report([results / name for name in names], report_path(out, "+".join(names))))
+
+
+@app.command()
+def verify(pdf: _Report, results: Results = Path("results")) -> None:
+    """Make the report anew from the results, and name the first number that is printed otherwise."""
+    from nestbench.report.verify import verify_report
+
+    found = verify_report(pdf, results)
+    for name in found.stale:
+        typer.echo(f"stale: the results of '{name}' have changed since '{pdf}' was made from them; build it anew")
+    if found.difference:
+        raise RunError(f"'{pdf}' does not say what the results say: {found.difference}")
+    studies = " and ".join(f"'{results / name}'" for name in found.studies)
+    typer.echo(f"every number in '{pdf}' follows from {studies}" + (f"; {found.note}" if found.note else ""))
+    if found.stale:
+        raise typer.Exit(1)

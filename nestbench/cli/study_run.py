@@ -96,6 +96,6 @@ def _conclude(study: "Study", folder: Path, out: Path) -> None:
     from nestbench.cli.outcome import say_outcome
     from nestbench.report.pages import build_report
 
-    pdf = build_report(folder, out)
+    pdf = build_report([folder], out)
     say_outcome(study, folder)
     typer.echo(f"report: {pdf}")

@@ -40,6 +40,7 @@ def status(
         say_json(_as_data(study, rows))
         return
     _say(rows, every)
+    _say_stale(Path("reports") / f"{study.name}.pdf", results)
     while watch and any(row.state == "running" for row in rows):
         time.sleep(_EVERY)
         rows = _look(study, results / study.name)
@@ -70,6 +71,14 @@ def _say(rows: "Sequence[RunStatus]", every: bool) -> None:
     left = None if counts["done"] == len(rows) else seconds_left(rows)
     words = "" if left is None else f"; about {duration(left)} left"
     typer.echo(", ".join(f"{counts[state]} {state}" for state in _STATES) + words)
+
+
+def _say_stale(pdf: Path, results: Path) -> None:
+    """Say so where the study's report is older than its results."""
+    from nestbench.report.verify import stale_studies
+
+    if pdf.exists() and stale_studies(pdf, results):
+        typer.echo(f"'{pdf}' is stale: the results have changed since; 'nestbench report build' makes it anew")
 
 
 def _counts(rows: "Sequence[RunStatus]") -> list[str]:

@@ -19,9 +19,9 @@ def paragraph(text: str, lead: str = "") -> Block:
     return {"kind": "paragraph", "text": text, "lead": lead}
 
 
-def figure(file: str, caption: str) -> Block:
-    """A vector figure of the build folder; the caption is also what a reader who cannot see it is told."""
-    return {"kind": "figure", "file": file, "caption": caption}
+def figure(file: str, drawing: str, caption: str, alt: str) -> Block:
+    """A vector figure of the build folder, with the hash of its ``drawing``; ``alt`` is for who cannot see it."""
+    return {"kind": "figure", "file": file, "drawing": drawing, "caption": caption, "alt": alt}
 
 
 def code(text: str) -> Block:

@@ -8,54 +8,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from nestbench.errors import RequestError
+from nestbench.report.agreement import refuse_two_tests
+from nestbench.report.beside import read_description, read_importances, read_sizes, read_speed
 from nestbench.report.frames import CELL, PANEL
+from nestbench.report.pictures import Bytes, CellKey, Overlay, read_found, read_overlay
 from nestbench.results.places import run_folder
-from nestbench.results.predictions import NAME, read_predictions
-from nestbench.results.reading import naming, read_json
-from nestbench.results.records import Result, read_cases, read_epochs, read_failure, read_result
-from nestbench.results.scores import case_scores
+from nestbench.results.reading import read_json
+from nestbench.results.records import Finished, Result, read_failure, read_run
+from nestbench.results.scores import case_scores, class_scores, one_class
+from nestbench.results.seal import seal
 from nestbench.study.files import read_study
 from nestbench.study.schema import Run, Study
 from nestbench.study.words import slug
 
-Bytes = NDArray[np.uint8]
-CellKey = tuple[str, str, str]
-
-_ABOUT = (
-    "title",
-    "licence",
-    "citation",
-    "url",
-    "classes",
-    "channels",
-    "volumes",
-    "dims",
-    "size",
-    "patch",
-    "spacing",
-    "window",
-    "twins",
-    "spacing",
-    "window",
-    "twins",
-    "subjects",
-    "counts",
-    "content",
-)
-_SPEED = [*CELL, "output", "depth", "parameters", "flops", "batch", "median_ms", "q25_ms", "q75_ms"]
-
-
-@dataclass(frozen=True)
-class Overlay:
-    """The test cases that are shown, from best to worst: of each a plane, its image (H, W, C) and true mask (H, W)."""
-
-    cases: tuple[str, ...]
-    planes: tuple[int, ...]
-    images: tuple[Bytes, ...]
-    masks: tuple[Bytes, ...]
+_FACTS = ("primary", "validation", "best_epoch", "epochs", "stopped", "parameters", "seconds", "parts")
 
 
 @dataclass(frozen=True)
@@ -71,14 +39,24 @@ class Evidence:
     """One row per planned run: state (done, failed, missing), reason, and what ``Result`` says."""
     cases: pd.DataFrame
     """One row per finished run, split, case and output, with a column for each metric."""
+    classes: pd.DataFrame
+    """One row per finished run and class: scores on the test cases by the output that the member is judged by."""
+    empty: dict[str, tuple[int, int]]
+    """Of each data set, how many test cases show no object, and how many test cases there are."""
     epochs: pd.DataFrame
     speed: pd.DataFrame
     """One row per device, member and output; empty where speed was not measured."""
+    sizes: pd.DataFrame
+    """Median diameter in pixels of each case's objects, by data set and case; empty where none was kept."""
+    importance: pd.DataFrame
+    """Share of each searched key in what decided the search, by cell; empty where no search was long enough."""
     overlays: dict[str, Overlay]
     predictions: dict[CellKey, list[Bytes]]
     """Masks (n, H, W) of the overlay's cases by the first finished seed of each cell."""
     plan: dict[str, Any]
     environments: tuple[dict[str, Any], ...]
+    seal: str
+    """Fingerprint of all files that this was read from."""
 
     @property
     def done(self) -> pd.DataFrame:
@@ -102,26 +80,40 @@ def gather(folder: Path) -> Evidence:
     Raises RequestError for a folder without a finished run, and for a file that cannot be read, by its name.
     """
     study = read_study(folder / "study.yaml")
-    found = [(run, run_folder(folder, run)) for run in _runs(study)]
-    results = {path: read_result(path) for _, path in found}
-    finished = [(run, path, result) for run, path in found if (result := results[path]) is not None]
+    rows, finished, tables = [], [], []
+    empty: dict[str, tuple[int, int]] = {}
+    for run in _runs(study):
+        found = read_run(run_folder(folder, run))
+        rows.append(_run_row(run, run_folder(folder, run), found and found.result))
+        if found:
+            finished.append((run, found.result))
+            tables.append(_tables(found))
+            empty.setdefault(run.cell.dataset.title, _empty(found.cases))
     if not finished:
         raise RequestError(f"no run of the study '{study.name}' in '{folder}' is finished: there is nothing to report")
-    titles = list(dict.fromkeys(run.cell.dataset.title for run, _, _ in finished))
-    overlays = {t: _overlay(p) for t in titles if (p := folder / slug(t) / "overlays.npz").exists()}
-    environments = {json.dumps(r.environment, sort_keys=True): r.environment for _, _, r in finished}
+    titles = list(dict.fromkeys(run.cell.dataset.title for run, _ in finished))
+    overlays = {t: read_overlay(p) for t in titles if (p := folder / slug(t) / "overlays.npz").exists()}
+    environments = {json.dumps(r.environment, sort_keys=True): r.environment for _, r in finished}
+    refuse_two_tests(folder, finished)
+    names = pd.DataFrame([_name(run) | {"primary": result.primary} for run, result in finished])
+    cases, classes, epochs = (_joined(names, parts) for parts in zip(*tables, strict=True))
     return Evidence(
         study=study,
         text=(folder / "study.yaml").read_text(encoding="utf-8"),
-        datasets={t: _description(folder / slug(t) / "dataset.json") for t in titles},
-        runs=pd.DataFrame([_run_row(run, path, results[path]) for run, path in found]),
-        cases=pd.concat([_case_rows(*one) for one in finished], ignore_index=True),
-        epochs=pd.concat([_epoch_rows(run, path) for run, path, _ in finished], ignore_index=True),
-        speed=_speed(folder / "speed", study),
+        datasets={t: read_description(folder / slug(t) / "dataset.json") for t in titles},
+        runs=pd.DataFrame(rows),
+        cases=cases,
+        classes=classes,
+        empty=empty,
+        epochs=epochs,
+        speed=read_speed(folder / "speed", study),
+        sizes=read_sizes(folder, titles),
+        importance=read_importances(folder, study),
         overlays=overlays,
-        predictions=_predictions(finished, overlays),
+        predictions=read_found(folder, [run for run, _ in finished], overlays),
         plan=read_json(folder / "plan.json"),
         environments=tuple(environments[key] for key in sorted(environments)),
+        seal=seal(folder),
     )
 
 
@@ -140,51 +132,26 @@ def _run_row(run: Run, path: Path, result: Result | None) -> dict[str, Any]:
         reason = read_failure(path)
         state = "missing" if reason is None else "failed"
         return _name(run) | {"state": state, "reason": reason or "it has not been run", "recipe": {}}
-    facts = ("primary", "validation", "best_epoch", "epochs", "stopped", "parameters", "seconds")
     recipe = result.identity.get("run", {}).get("recipe", {})
-    return _name(run) | {"state": "done", "reason": "", "recipe": recipe} | {f: getattr(result, f) for f in facts}
+    return _name(run) | {"state": "done", "reason": "", "recipe": recipe} | {f: getattr(result, f) for f in _FACTS}
 
 
-def _case_rows(run: Run, path: Path, result: Result) -> pd.DataFrame:
-    return case_scores(read_cases(path)).assign(**_name(run), primary=result.primary)
+def _tables(found: Finished) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Scores of a run's cases, those of its classes where it has several, and its epochs."""
+    counts = found.cases
+    judged = counts[(counts["split"] == "test") & (counts["output"] == found.result.primary)]
+    several = judged.iloc[:0] if one_class(counts) else judged
+    return case_scores(counts), class_scores(several), found.epochs
 
 
-def _epoch_rows(run: Run, path: Path) -> pd.DataFrame:
-    return pd.DataFrame(read_epochs(path)).assign(**_name(run))
+def _empty(counts: pd.DataFrame) -> tuple[int, int]:
+    """How many test cases have no pixel of any class, and how many there are."""
+    tested = counts[counts["split"] == "test"]
+    pixels = (tested["tp"] + tested["fn"]).groupby(tested["case"].to_numpy()).sum()
+    return int((pixels == 0).sum()), len(pixels)
 
 
-def _speed(folder: Path, study: Study) -> pd.DataFrame:
-    tables = [pd.DataFrame(columns=["device", *_SPEED])]
-    for path in sorted(folder.glob("*.json")):
-        content = read_json(path)
-        with naming(path):
-            tables.append(pd.DataFrame(content["rows"])[_SPEED].assign(device=content["device"]))
-    speed = pd.concat(tables[1:] or tables, ignore_index=True)
-    wanted = {cell.key for cell in study.cells()}
-    known = [key in wanted for key in zip(*(speed[c] for c in CELL), strict=True)]
-    return speed[np.array(known, dtype=bool)]
-
-
-def _overlay(path: Path) -> Overlay:
-    with naming(path), np.load(path) as file:
-        cases, planes = tuple(map(str, file["cases"])), tuple(map(int, file["planes"]))
-        images, masks = (tuple(file[f"{kind}-{i}"] for i in range(len(cases))) for kind in ("image", "mask"))
-        return Overlay(cases, planes, images, masks)
-
-
-def _predictions(finished: list[tuple[Run, Path, Result]], overlays: dict[str, Overlay]) -> dict[CellKey, list[Bytes]]:
-    masks: dict[CellKey, list[Bytes]] = {}
-    for run, folder, _ in finished:
-        overlay, path = overlays.get(run.cell.dataset.title), folder / NAME
-        if overlay is None or run.cell.key in masks or not path.exists():
-            continue
-        with naming(path):
-            found = read_predictions(path, overlay.cases)
-            masks[run.cell.key] = [mask[plane] for mask, plane in zip(found, overlay.planes, strict=True)]
-    return masks
-
-
-def _description(path: Path) -> dict[str, Any]:
-    content = read_json(path)
-    with naming(path):
-        return {key: content[key] for key in _ABOUT}
+def _joined(names: pd.DataFrame, parts: tuple[pd.DataFrame, ...]) -> pd.DataFrame:
+    """One table of all runs' tables, with the name of its run in every row: repeated at once, which is fast."""
+    rows = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    return pd.concat([pd.concat(parts, ignore_index=True), names.take(rows).reset_index(drop=True)], axis=1)

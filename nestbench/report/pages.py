@@ -1,154 +1,53 @@
-"""The report: what is said, in which order, and the PDF that it becomes."""
+"""The report: the results of one study or several, made into the PDF that people read and the CSV beside it."""
 
-import json
 import tempfile
-from collections.abc import Iterator
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import typst
-
-from nestbench.report import plates, prose, sheets, tables
-from nestbench.report.answers import TOLERANCE, answers, pruning, whole
-from nestbench.report.blocks import Block, code, heading, paragraph
-from nestbench.report.frames import groups
+from nestbench.errors import RequestError
+from nestbench.report.chapters import Tables, chapter, make_tables
+from nestbench.report.figures.style import styled
 from nestbench.report.gather import Evidence, gather
-from nestbench.report.names import points
-from nestbench.report.statistics import compare_depths, compare_members
-from nestbench.report.style import FONTS, styled
-from nestbench.results.atomic import replacing, writable, write_text
-
-_PRUNING = (
-    "A network with several heads can be pruned after training. Named here is the shallowest head whose mean IoU on "
-    f"the validation cases is at most {points(TOLERANCE)} points below that of the network's own ensemble, with what "
-    "the pruning costs on the test cases."
-)
-
-Tables = dict[str, pd.DataFrame]
+from nestbench.report.names import listed
+from nestbench.report.printing import made_with, typeset
+from nestbench.results.atomic import writable, write_text
 
 
-def build_report(folder: Path, out: Path) -> Path:
-    """Write the PDF of the results in ``folder`` (results/<study>) to ``out``, and its tables as CSV beside it.
+def build_report(folders: Sequence[Path], out: Path) -> Path:
+    """Write the PDF of the results in these folders (results/<study>) to ``out``, and its tables as CSV beside it.
 
-    The same results give the same bytes. Raises RequestError where no run is finished, a file cannot be read, or
-    ``out`` cannot be written.
+    The same results give the same bytes. Raises RequestError where a study has no finished run, a file cannot be read,
+    a study is named twice, or ``out`` cannot be written.
     """
-    evidence = gather(folder)
+    evidences = [gather(folder) for folder in folders]
     writable(out.parent)
-    numbers = make_tables(evidence)
-    for name, table in numbers.items():
-        write_text(out.parent / f"{out.stem}-tables" / f"{name}.csv", table.to_csv(index=False))
+    numbers = [make_tables(evidence) for evidence in evidences]
     with tempfile.TemporaryDirectory(prefix="nestbench-report-") as build:
-        content = compose(evidence, numbers, Path(build))
+        content = compose(evidences, numbers, Path(build))
+        _write_tables(content, numbers, out.parent / f"{out.stem}-tables")
         typeset(content, Path(build), out)
     return out
 
 
-def make_tables(evidence: Evidence) -> Tables:
-    """Every table of the report by name; those that say nothing are left out."""
-    pairs = compare_members(evidence.primary_cases())
-    heads = compare_depths(evidence.cases[evidence.cases["split"] == "test"])
-    main = tables.members(evidence, pairs)
-    made = {
-        "members": main,
-        "comparisons": pairs,
-        "depths": tables.depths(evidence, heads),
-        "paper": tables.printed(evidence, main),
-        "search": tables.chosen(evidence),
-        "unfinished": tables.unfinished(evidence),
-    }
-    return {name: table for name, table in made.items() if len(table)}
-
-
-def compose(evidence: Evidence, numbers: Tables, build: Path) -> dict[str, Any]:
-    """The whole report as plain data; figures are drawn into ``build``."""
-    study = evidence.study
+def compose(evidences: Sequence[Evidence], numbers: Sequence[Tables], build: Path) -> dict[str, Any]:
+    """The whole report as plain data, a chapter each study; figures are drawn into ``build``."""
+    names = [evidence.study.name for evidence in evidences]
+    if len(set(names)) < len(names):
+        raise RequestError(f"the study '{max(names, key=names.count)}' is asked for twice: name each study once")
     with styled():
-        blocks = [block for section in _sections(evidence, numbers, build) for block in section]
+        chapters = [chapter(*one, build) for one in zip(evidences, numbers, strict=True)]
     return {
-        "title": study.name,
-        "question": study.question,
-        "answers": answers(numbers["members"], numbers.get("comparisons", pd.DataFrame()), study.depth),
-        "blocks": blocks,
+        "title": listed(names),
+        "chapters": chapters,
+        "seals": {evidence.study.name: evidence.seal for evidence in evidences},
+        "made_with": made_with(),
     }
 
 
-def typeset(content: dict[str, Any], build: Path, out: Path) -> None:
-    """Typeset a report's content, with its figures in ``build``, as a PDF."""
-    (build / "report.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    template = build / "report.typ"
-    template.write_bytes(files("nestbench.report").joinpath("report.typ").read_bytes())
-    pdf = typst.compile(template, root=build, font_paths=[FONTS], ignore_system_fonts=True, timestamp=0)
-    with replacing(out) as beside:
-        beside.write_bytes(pdf)
-
-
-def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list[Block]]:
-    study = evidence.study
-    yield [
-        heading("Results"),
-        sheets.members(numbers["members"], study.depth, study.seeds),
-        *_paper(numbers, study.depth),
-    ]
-    yield [heading("What was run"), *prose.methods(evidence), *_search(numbers, study.depth)]
-    yield list(plates.grid_plate(evidence, build))
-    if "comparisons" in numbers:
-        yield [heading("Comparisons"), sheets.comparisons(numbers["comparisons"], study.depth)]
-    yield [heading("Accuracy and parameters"), *plates.parameter_plates(evidence, numbers["members"], build)]
-    yield [heading("Pruning"), *_pruning(evidence, numbers["depths"], build)]
-    yield [heading("Learning curves"), *plates.curve_plates(evidence, build)]
-    yield _titled("Cases", list(plates.overlay_plates(evidence, build)))
-    yield [heading("Limits"), *prose.limits(evidence)]
-    yield [heading("Runs that are missing"), *_unfinished(numbers, study.depth)]
-    yield [heading("Data"), *_data(evidence)]
-    yield [heading("Machine and versions"), *_machine(evidence)]
-    yield [heading("The study, every default written out"), code(evidence.text)]
-
-
-def _titled(name: str, blocks: list[Block]) -> list[Block]:
-    return [heading(name), *blocks] if blocks else []
-
-
-def _paper(numbers: Tables, depth: int) -> list[Block]:
-    return [sheets.printed(numbers["paper"], depth)] if "paper" in numbers else []
-
-
-def _search(numbers: Tables, depth: int) -> list[Block]:
-    if "search" not in numbers:
-        return []
-    values = numbers["search"]
-    return [sheets.named(values, depth, str(values.columns[-1]), "The values that the search chose by validation IoU.")]
-
-
-def _pruning(evidence: Evidence, pruned: pd.DataFrame, build: Path) -> Iterator[Block]:
-    depth = evidence.study.depth
-    said = pruning(pruned, depth)
-    yield from map(paragraph, [_PRUNING, *said] if said else [])
-    yield from map(paragraph, whole(pruned, depth))
-    if evidence.speed.empty:
-        yield paragraph("Speed was not measured in this study.")
-    for device, own in groups(pruned.fillna({"device": ""}), "device"):
-        yield sheets.depths(own, depth, device)
-    yield from plates.time_plates(evidence, pruned, build)
-
-
-def _unfinished(numbers: Tables, depth: int) -> list[Block]:
-    if "unfinished" not in numbers:
-        return [paragraph("None: every run of the study is finished.")]
-    caption = "Runs without a result, and why; no number of this report includes them."
-    return [sheets.named(numbers["unfinished"], depth, "reason", caption)]
-
-
-def _data(evidence: Evidence) -> Iterator[Block]:
-    for name, about in evidence.datasets.items():
-        facts = {key: about[key] for key in ("title", "licence", "citation", "url", "content")}
-        yield sheets.facts(facts, f"The data set {name}. Content: fingerprint of the prepared images and masks.")
-
-
-def _machine(evidence: Evidence) -> Iterator[Block]:
-    yield sheets.facts(evidence.plan, "The plan under which every run was made.")
-    count = len(evidence.environments)
-    for index, environment in enumerate(evidence.environments, start=1):
-        yield sheets.facts(environment, f"Where runs were made{f' ({index} of {count})' if count > 1 else ''}.")
+def _write_tables(content: dict[str, Any], numbers: Sequence[Tables], folder: Path) -> None:
+    """Write every table; those of several studies into a folder each."""
+    for one, tables in zip(content["chapters"], numbers, strict=True):
+        place = folder / one["title"] if len(numbers) > 1 else folder
+        for name, table in tables.items():
+            write_text(place / f"{name}.csv", table.to_csv(index=False))

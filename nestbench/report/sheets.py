@@ -30,11 +30,6 @@ _DEPTHS = (
     "the same network on the test cases by the paired test, corrected over all depths of the data set."
 )
 
-_PRINTED = (
-    "Our test IoU beside the paper's for nuclei (arXiv 1912.05074; 20 trials). Protocol and metric differ: the paper "
-    "cuts overlapping patches and does not define its IoU, so levels cannot be compared, only the order of networks."
-)
-
 
 def members(main: pd.DataFrame, depth: int, planned: int) -> Block:
     """The main table of all data sets; ``planned`` is the number of seeds that the study asks for."""
@@ -51,7 +46,7 @@ def members(main: pd.DataFrame, depth: int, planned: int) -> Block:
         f"Test scores in points: mean ± s.d. over {counted(planned, 'seed')} of the mean over test subjects, each the "
         "mean of its cases."
     )
-    body = _groups(main, lambda row: _member(row, depth, planned))
+    body = grouped(main, lambda row: _member(row, depth, planned))
     return table(columns, body, f"{opening} {_MEMBERS} n: {sizes}.")
 
 
@@ -63,7 +58,7 @@ def comparisons(pairs: pd.DataFrame, depth: int) -> Block:
         column("verdict", "left"),
     ]
     sizes = ", ".join(_size(dataset, own) for dataset, own in groups(pairs, "dataset"))
-    return table(columns, _groups(pairs, lambda row: _comparison(row, depth)), f"{_COMPARISONS} n: {sizes}.")
+    return table(columns, grouped(pairs, lambda row: _comparison(row, depth)), f"{_COMPARISONS} n: {sizes}.")
 
 
 def depths(outputs: pd.DataFrame, depth: int, device: str) -> Block:
@@ -75,17 +70,7 @@ def depths(outputs: pd.DataFrame, depth: int, device: str) -> Block:
         column("against its\nensemble", "left"),
     ]
     measured = f" Times on {device}, one image at a time." if device else ""
-    return table(columns, _groups(outputs, lambda row: _output(row, depth)), f"{_DEPTHS}{measured}")
-
-
-def printed(paper: pd.DataFrame, depth: int) -> Block:
-    """The paper's numbers beside ours."""
-
-    def cells(row: Row) -> list[Cell]:
-        return [title(row.model, depth), spread(row.iou, row.iou_sd), spread(row.paper_iou, row.paper_iou_sd)]
-
-    columns = [column("Network", "left", wide=True), column("IoU, here"), column("IoU, paper")]
-    return table(columns, _groups(paper, cells), _PRINTED)
+    return table(columns, grouped(outputs, lambda row: _output(row, depth)), f"{_DEPTHS}{measured}")
 
 
 def named(content: pd.DataFrame, depth: int, wide: str, caption: str) -> Block:
@@ -96,7 +81,7 @@ def named(content: pd.DataFrame, depth: int, wide: str, caption: str) -> Block:
         return [title(row.model, depth), *(_word(getattr(row, name)) for name in rest)]
 
     columns = [column(name, "left", wide=name == wide) for name in ("network", *rest)]
-    return table(columns, _groups(content, cells), caption)
+    return table(columns, grouped(content, cells), caption)
 
 
 def facts(content: dict[str, Any], caption: str) -> Block:
@@ -150,7 +135,8 @@ def _word(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value) or NONE
 
 
-def _groups(content: pd.DataFrame, cells: Callable[[Row], list[Cell]]) -> list[tuple[str, list[list[Cell]]]]:
+def grouped(content: pd.DataFrame, cells: Callable[[Row], list[Cell]]) -> list[tuple[str, list[list[Cell]]]]:
+    """Rows of a table as cells, those of a panel in one group."""
     return [(f"{d}, {e}", [cells(row) for row in rows(panel)]) for (d, e), panel in groups(content, PANEL)]
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from nestbench.report.frames import CELL, PANEL, first, groups
 from nestbench.report.gather import Evidence
-from nestbench.report.paper import NUCLEI
 from nestbench.report.statistics import bootstrap, grid, verdict
 from nestbench.results.scores import METRICS
 
@@ -48,15 +47,6 @@ def depths(evidence: Evidence, heads: pd.DataFrame) -> pd.DataFrame:
     return table.assign(verdict=table["verdict"].where(table["verdict"].notna(), ""))
 
 
-def printed(evidence: Evidence, main: pd.DataFrame) -> pd.DataFrame:
-    """The paper's IoU beside ours for nuclei at the paper's depth of 4; empty where the study has none of it."""
-    study = evidence.study
-    nuclei = [spec.title for spec in study.datasets if spec.name == "nuclei" and study.depth == 4]
-    ours = main[main["dataset"].isin(nuclei) & main["model"].isin(list(NUCLEI))]
-    mean, deviation = ([NUCLEI[m][i] / 100 for m in ours["model"]] for i in (0, 1))
-    return ours[[*CELL, "iou", "iou_sd"]].assign(paper_iou=mean, paper_iou_sd=deviation)
-
-
 def chosen(evidence: Evidence) -> pd.DataFrame:
     """The value that the search chose for each key of its space, by cell; empty without a search."""
     if evidence.study.search is None:
@@ -72,12 +62,13 @@ def unfinished(evidence: Evidence) -> pd.DataFrame:
 
 
 def _scores(cases: pd.DataFrame) -> dict[str, Any]:
-    seeds, subjects = grid(cases).shape
-    low, high = bootstrap(grid(cases).to_numpy()) if min(seeds, subjects) > 1 else (math.nan, math.nan)
+    table = grid(cases)
+    seeds, subjects = table.shape
+    low, high = bootstrap(table.to_numpy()) if min(seeds, subjects) > 1 else (math.nan, math.nan)
     scores: dict[str, Any] = {"seeds": seeds, "cases": cases["case"].nunique(), "low": low, "high": high}
+    by_seed = cases.groupby(["seed", "subject"])[list(METRICS)].mean().groupby("seed").mean()
     for metric in METRICS:
-        by_seed = grid(cases, metric).mean(axis=1)
-        scores |= {metric: by_seed.mean(), f"{metric}_sd": by_seed.std()}
+        scores |= {metric: by_seed[metric].mean(), f"{metric}_sd": by_seed[metric].std()}
     return scores
 
 

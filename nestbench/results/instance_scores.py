@@ -14,7 +14,7 @@ Three tables, each with KEYS first (``output``: how objects were told apart, suc
         tp_50 .. tp_95                  those that are found
         fp_50 .. fp_95                  wrong objects that are themselves of this size
         best_iou, best_dice             sums over the true objects: overlap with the found object that fits best
-    detections.parquet  a row for each found object
+    detections.parquet  a row for each found object, those too that a network is too unsure of to count them above
         score, pixels                   how sure the network is of it, and its area
         tp_50 .. tp_95                  whether it is right
 

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from nestbench.results.atomic import replacing, write_json, write_text
 from nestbench.results.instance_scores import InstanceCounts
@@ -66,6 +67,15 @@ class Epoch:
     validation_iou: float
     best: bool
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """One finished run: its result, its cases' counts and its epochs, a row each."""
+
+    result: Result
+    cases: pd.DataFrame
+    epochs: pd.DataFrame
 
 
 def fingerprint(content: Any) -> str:
@@ -177,11 +187,28 @@ def read_instances(folder: Path) -> InstanceCounts:
     return InstanceCounts(*tables)
 
 
-@contextmanager
-def _as_sealed(folder: Path, name: str) -> Iterator[Path]:
+def read_run(folder: Path) -> Finished | None:
+    """All that a finished run says, or None where it is not done. Raises RequestError as ``read_epochs`` does."""
+    result = read_result(folder)
+    if result is None:
+        return None
+    with _intact(folder / "cases.parquet", result) as path:
+        cases = pq.read_table(path, use_threads=False).to_pandas()
+        if cases.isna().to_numpy().any():
+            raise ValueError("a value is missing in it")
+    with _intact(folder / "epochs.jsonl", result) as path:
+        epochs = pd.DataFrame([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()])
+    return Finished(result, cases, epochs)
+
+
+def _as_sealed(folder: Path, name: str) -> AbstractContextManager[Path]:
     """A file of a run's results, once it is certain that it is as the result says."""
-    path, result = folder / name, read_result(folder)
+    return _intact(folder / name, read_result(folder))
+
+
+@contextmanager
+def _intact(path: Path, result: Result | None) -> Iterator[Path]:
     with naming(path):
-        if result is not None and result.files.get(name) != hashed(path):
+        if result is not None and result.files.get(path.name) != hashed(path):
             raise ValueError("it was changed after its run was done")
         yield path

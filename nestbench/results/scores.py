@@ -63,8 +63,24 @@ def case_scores(counts: pd.DataFrame) -> pd.DataFrame:
         mean_iou=_two_class_iou(tp, fp, fn, tn),
         mean_iou_thresholds=_mean_over_thresholds(counts, tp + fn, tp + fp + fn + tn),
     )
+    if one_class(counts):  # its scores are the case's
+        return scored.reset_index(drop=True)
     grouped = scored.groupby(["split", "case", "subject", "output"], sort=False, as_index=False)
     return grouped[list(METRICS)].mean()
+
+
+def one_class(counts: pd.DataFrame) -> bool:
+    """Whether a table of counts is of one class only."""
+    labels = counts["label"].to_numpy()
+    return bool((labels == labels[0]).all())
+
+
+def class_scores(counts: pd.DataFrame) -> pd.DataFrame:
+    """IoU and Dice (0 to 1) of each class, means over subjects, each the mean of its cases: a row per ``label``."""
+    tp, fp, fn = (counts[c].to_numpy(np.float64) for c in ("tp", "fp", "fn"))
+    scored = counts[["label", "subject"]].assign(iou=iou(tp, fp, fn), dice=dice(tp, fp, fn))
+    subjects = scored.groupby(["label", "subject"], sort=False)[["iou", "dice"]].mean()
+    return subjects.groupby("label", sort=False).mean().reset_index()
 
 
 def mean_scores(counts: pd.DataFrame, split: str) -> dict[str, dict[str, float]]:
@@ -80,9 +96,7 @@ def _two_class_iou(tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
 
 
 def _mean_over_thresholds(counts: pd.DataFrame, positives: Array, pixels: Array) -> Array:
-    total = np.zeros(len(counts))
-    for threshold in THRESHOLDS:
-        tp, fp = (counts[f"{c}_{threshold}"].to_numpy(np.float64) for c in ("tp", "fp"))
-        fn = positives - tp
-        total += _two_class_iou(tp, fp, fn, pixels - tp - fp - fn)
-    return total / len(THRESHOLDS)
+    tp, fp = (counts[[f"{c}_{t}" for t in THRESHOLDS]].to_numpy(np.float64) for c in ("tp", "fp"))
+    fn = positives[:, None] - tp
+    scores: Array = _two_class_iou(tp, fp, fn, pixels[:, None] - tp - fp - fn).mean(axis=1)
+    return scores

@@ -1,6 +1,6 @@
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
                 return
             yield event
 
-    def build_report(folder: Path, out: Path) -> Path:
-        kept["report"] = (folder, out)
+    def build_report(folders: Sequence[Path], out: Path) -> Path:
+        kept["report"] = (*folders, out)
         return out
 
     monkeypatch.setattr("nestbench.runner.study.run_study", run_study)

@@ -5,8 +5,8 @@ import pytest
 from fake_numbers import GAIN, Fake
 from fake_results import write_fake
 
+from nestbench.report.chapters import Tables, make_tables
 from nestbench.report.gather import Evidence, gather
-from nestbench.report.pages import Tables, make_tables
 
 
 @pytest.fixture

@@ -8,9 +8,18 @@ import numpy as np
 import pandas as pd
 from fake_numbers import GAIN, SIZE, Fake, counts, epochs, random, size, speed, stand_in
 
-from nestbench.results.places import run_folder
+from nestbench.results.importance import Importance, write_importance
+from nestbench.results.places import cell_folder, run_folder
 from nestbench.results.predictions import writing_predictions
-from nestbench.results.records import Result, fingerprint, write_cases, write_epochs, write_failure, write_result
+from nestbench.results.records import (
+    Result,
+    fingerprint,
+    write_cases,
+    write_epochs,
+    write_failure,
+    write_objects,
+    write_result,
+)
 from nestbench.results.scores import mean_scores
 from nestbench.study.data import DatasetSpec
 from nestbench.study.files import dump_study
@@ -33,6 +42,11 @@ def write_fake(root: Path, fake: Fake) -> Path:
                 write_failure(path, "the loss was not finite in epoch 7")
             else:
                 _write_run(path, run, fake)
+        if fake.search:
+            shares = (
+                {"learning_rate": 0.7, "loss": 0.3} if cell.model == "unet" else {"learning_rate": 0.55, "loss": 0.45}
+            )
+            write_importance(cell_folder(folder, cell), Importance("PED-ANOVA", 20, shares))
     (folder / "study.yaml").write_text(dump_study(study))
     _dump(
         folder / "plan.json", {"device": "cpu", "precision": "bfloat16", "memory_format": "channels-last", "threads": 2}
@@ -92,12 +106,19 @@ def _write_dataset(folder: Path, spec: DatasetSpec, fake: Fake, number: int) -> 
         "content": fingerprint(spec.title) * 4,
     }
     _dump(folder / "dataset.json", about)
+    _write_objects(folder, fake.names)
     noise = random(spec.title, "image").normal(0, 12, (3, SIZE, SIZE, channels))
     images = np.clip(40 + 45 * masks[:3, ..., None] + noise, 0, 255).astype(np.uint8)
     if channels == 3:
         images[1] = 255 - images[1]
     shown = {f"{kind}-{i}": one[i] for i in range(3) for kind, one in (("image", images), ("mask", masks))}
     np.savez(folder / "overlays.npz", cases=np.array(names[:3]), planes=np.zeros(3, int), **shown)
+
+
+def _write_objects(folder: Path, names: list[str]) -> None:
+    """Two objects a case, larger from case to case; every eighth case has none."""
+    kept = [(name, 4.0 + index + extra) for index, name in enumerate(names) if index % 8 != 7 for extra in (0, 2)]
+    write_objects(folder, pd.DataFrame(kept, columns=["case", "diameter"]))
 
 
 def _write_run(folder: Path, run: Run, fake: Fake) -> None:

@@ -14,9 +14,11 @@ from fake_results import write_fake
 from PIL import Image
 
 from nestbench.errors import RequestError
+from nestbench.report.chapters import Tables, make_tables
+from nestbench.report.figures.style import FONTS
 from nestbench.report.gather import Evidence, gather
-from nestbench.report.pages import Tables, build_report, compose, make_tables, typeset
-from nestbench.report.style import FONTS
+from nestbench.report.pages import build_report, compose
+from nestbench.report.printing import typeset
 from nestbench.study.files import dump_study
 
 Make = Callable[..., Evidence]
@@ -31,12 +33,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     question = "Does #panic() or $x$ or *this* or [that] break \\ it?"
     study = gather(folder).study.model_copy(update={"question": question})
     (folder / "study.yaml").write_text(dump_study(study))
-    return build_report(folder, folder.parent / "out.pdf")
+    return build_report([folder], folder.parent / "out.pdf")
 
 
 def pages(evidence: Evidence, numbers: Tables, build: Path) -> list[np.ndarray]:
     """The typeset pages as grey images."""
-    typeset(compose(evidence, numbers, build), build, build / "out.pdf")
+    typeset(compose([evidence], [numbers], build), build, build / "out.pdf")
     drawn = typst.compile(
         build / "report.typ", root=build, font_paths=[FONTS], ignore_system_fonts=True, format="png", ppi=DPI
     )
@@ -46,7 +48,7 @@ def pages(evidence: Evidence, numbers: Tables, build: Path) -> list[np.ndarray]:
 def test_the_same_results_give_the_same_pdf_wherever_they_lie(built: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(built.parent / "fake-nuclei", tmp_path / "fake-nuclei")
     assert built.read_bytes().startswith(b"%PDF")
-    assert build_report(folder, tmp_path / "other.pdf").read_bytes() == built.read_bytes()
+    assert build_report([folder], tmp_path / "other.pdf").read_bytes() == built.read_bytes()
 
 
 def test_every_table_lies_as_csv_beside_the_pdf(built: Path) -> None:
@@ -57,7 +59,7 @@ def test_every_table_lies_as_csv_beside_the_pdf(built: Path) -> None:
 
 
 def test_the_parts_of_the_report_stand_in_their_order(evidence: Evidence, numbers: Tables, tmp_path: Path) -> None:
-    content = compose(evidence, numbers, tmp_path)
+    (content,) = compose([evidence], [numbers], tmp_path)["chapters"]
     assert content["title"] == "fake-nuclei"
     assert content["question"] == evidence.study.question
     assert len(content["answers"]) == 1
@@ -76,7 +78,13 @@ def test_the_parts_of_the_report_stand_in_their_order(evidence: Evidence, number
         "The study, every default written out",
     ]
     drawn = [block["file"] for block in content["blocks"] if block["kind"] == "figure"]
-    assert [name.split("-")[0] for name in drawn] == ["grids.svg", "parameters", "time", "curves", "overlays"]
+    assert [name.split("-")[2].removesuffix(".svg") for name in drawn] == [
+        "grids",
+        "parameters",
+        "time",
+        "curves",
+        "overlays",
+    ]
     assert all((tmp_path / name).exists() for name in drawn)
     assert content["blocks"][-1] == {"kind": "code", "text": evidence.text}
 
@@ -109,7 +117,9 @@ def test_whatever_is_finished_makes_a_report(make_evidence: Make, tmp_path: Path
 
 def test_what_was_not_measured_and_what_failed_is_said(make_evidence: Make, tmp_path: Path) -> None:
     evidence = make_evidence(models=("unet", "unet++"), failed=("unet/seed-0",), speed=False)
-    blocks = compose(evidence, make_tables(evidence), tmp_path)["blocks"]
+    (content,) = compose([evidence], [make_tables(evidence)], tmp_path)["chapters"]
+    blocks = content["blocks"]
+    assert content["notice"].startswith("This study is not finished: 5 of 6 runs are done, 1 failed.")
     assert {"kind": "paragraph", "text": "Speed was not measured in this study.", "lead": ""} in blocks
     missing = blocks[blocks.index({"kind": "heading", "text": "Runs that are missing"}) + 1]
     assert missing["groups"][0]["rows"] == [["U-Net", "0", "failed", "the loss was not finite in epoch 7"]]
@@ -118,7 +128,7 @@ def test_what_was_not_measured_and_what_failed_is_said(make_evidence: Make, tmp_
 def test_a_study_without_a_finished_run_has_no_report(tmp_path: Path) -> None:
     folder = write_fake(tmp_path, Fake(models=("unet",), failed=("unet",)))
     with pytest.raises(RequestError, match="nothing to report"):
-        build_report(folder, tmp_path / "out.pdf")
+        build_report([folder], tmp_path / "out.pdf")
     assert not (tmp_path / "out.pdf").exists()
 
 

@@ -1,8 +1,8 @@
 from collections.abc import Callable
 
 from nestbench.report.answers import answers, pruning, whole
+from nestbench.report.chapters import make_tables
 from nestbench.report.gather import Evidence
-from nestbench.report.pages import make_tables
 
 Make = Callable[..., Evidence]
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from nestbench.report import sheets
+from nestbench.report.chapters import Tables, make_tables
 from nestbench.report.gather import Evidence
-from nestbench.report.pages import Tables, make_tables
 
 Make = Callable[..., Evidence]
 

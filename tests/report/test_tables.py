@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nestbench.report.chapters import Tables
 from nestbench.report.gather import Evidence
-from nestbench.report.pages import Tables
 from nestbench.report.statistics import compare_depths, compare_members
 from nestbench.report.tables import chosen, depths, members, printed, unfinished
 from nestbench.results.records import read_result

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nestbench.report.figures.overlays import WHOLE, overlays, part
+from nestbench.report.figures.style import styled
 from nestbench.report.gather import Overlay
-from nestbench.report.overlays import WHOLE, overlays, part
-from nestbench.report.style import styled
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from nestbench.report import figures
+from nestbench.report.chapters import Tables
+from nestbench.report.figures import accuracy, curves
+from nestbench.report.figures.style import marks, styled
 from nestbench.report.gather import Evidence
-from nestbench.report.pages import Tables
-from nestbench.report.style import marks, styled
 
 
 @pytest.fixture(autouse=True)
@@ -22,9 +22,9 @@ def draw(request: pytest.FixtureRequest, wide: Evidence, wide_numbers: Tables) -
     """Draws one kind of figure of the wide study."""
     looks = marks(wide.study.models)
     return {
-        "parameters": lambda: figures.accuracy_by_parameters(wide_numbers["members"], looks, 4),
-        "time": lambda: figures.accuracy_by_time(wide_numbers["depths"], looks, 4),
-        "curves": lambda: figures.learning_curves(wide.epochs, looks, 4),
+        "parameters": lambda: accuracy.accuracy_by_parameters(wide_numbers["members"], looks, 4),
+        "time": lambda: accuracy.accuracy_by_time(wide_numbers["depths"], looks, 4),
+        "curves": lambda: curves.learning_curves(wide.epochs, looks, 4),
     }[request.param]
 
 
@@ -39,7 +39,7 @@ def test_nothing_of_a_figure_is_cut_off(draw: Callable[[], Figure]) -> None:
 
 
 def test_the_legend_names_every_member(evidence: Evidence, numbers: Tables) -> None:
-    (legend,) = figures.accuracy_by_parameters(numbers["members"], marks(evidence.study.models), 4).legends
+    (legend,) = accuracy.accuracy_by_parameters(numbers["members"], marks(evidence.study.models), 4).legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "U-Net",
         "wide U-Net",
@@ -58,7 +58,7 @@ def test_members_differ_in_shape_and_not_in_colour_alone() -> None:
 
 
 def test_a_pruned_network_stands_at_its_own_time(evidence: Evidence, numbers: Tables) -> None:
-    (axes,) = figures.accuracy_by_time(numbers["depths"], marks(evidence.study.models), 4).axes
+    (axes,) = accuracy.accuracy_by_time(numbers["depths"], marks(evidence.study.models), 4).axes
     own = evidence.speed[(evidence.speed["model"] == "unet++ds") & (evidence.speed["output"] != "all")]
     assert any(np.array_equal(line.get_xdata(), own["median_ms"]) for line in axes.get_lines())
 
@@ -79,7 +79,7 @@ def test_the_thick_line_ends_where_the_first_seed_stops() -> None:
             for i in range(length)
         ]
     )
-    left, _ = figures.learning_curves(epochs, marks(("unet",)), 4).axes
+    left, _ = curves.learning_curves(epochs, marks(("unet",)), 4).axes
     thick, thin, *ends = left.get_lines()
     assert thick.get_xdata()[-1] == 5  # epochs are counted from 1
     assert thin.get_xdata().tolist() == [5, 6, 7, 8]
@@ -88,7 +88,7 @@ def test_the_thick_line_ends_where_the_first_seed_stops() -> None:
 
 
 def test_the_axes_show_the_later_half_of_every_training(evidence: Evidence) -> None:
-    left, right = figures.learning_curves(evidence.epochs, marks(evidence.study.models), 4).axes
+    left, right = curves.learning_curves(evidence.epochs, marks(evidence.study.models), 4).axes
     late = evidence.epochs[evidence.epochs["index"] >= 30]
     for axes, values in ((left, 100 * late["validation_iou"]), (right, late["validation_loss"])):
         low, high = axes.get_ylim()

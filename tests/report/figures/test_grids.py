@@ -8,9 +8,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch
 
-from nestbench.report.grids import SHADES, Cost, member_grid, member_grids, write_grid
-from nestbench.report.lattice import place
-from nestbench.report.style import styled
+from nestbench.report.figures.grids import SHADES, Cost, member_grid, member_grids, write_grid
+from nestbench.report.figures.lattice import place
+from nestbench.report.figures.style import styled
 from nestbench.topology import MEMBERS, topology
 
 DEEP = [name for name, member in MEMBERS.items() if member.deep_supervision]

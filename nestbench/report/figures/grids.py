@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.path import Path as Line
 
-from nestbench.report.lattice import HEAD, SKIP, STEP, Look, arrow, draw_grid, head_room
+from nestbench.report.figures.lattice import HEAD, SKIP, STEP, Look, arrow, draw_grid, head_room
+from nestbench.report.figures.style import WIDTH, styled
 from nestbench.report.names import title
-from nestbench.report.style import WIDTH, styled
 from nestbench.results.atomic import replacing
 from nestbench.topology import Node, Topology, topology
 

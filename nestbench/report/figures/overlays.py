@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, withStroke
 from numpy.typing import NDArray
 
+from nestbench.report.figures.style import WIDTH
 from nestbench.report.gather import Bytes, Overlay
-from nestbench.report.style import WIDTH
 
 _TRUTH, _FOUND = "#F0E442", "#D55E00"
 _KINDS = ("best", "median", "worst")

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.transforms import Affine2D
 
-from nestbench.report.grids import SHADES
-from nestbench.report.lattice import (
+from nestbench.report.figures.grids import SHADES
+from nestbench.report.figures.lattice import (
     GONE,
     HEAD,
     RADIUS,

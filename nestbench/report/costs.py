@@ -1,0 +1,45 @@
+"""What the networks cost to train, and how they do class by class."""
+
+import pandas as pd
+
+from nestbench.report.frames import CELL
+from nestbench.report.gather import Evidence
+
+
+def costs(evidence: Evidence) -> pd.DataFrame:
+    """One row per cell: seconds and epochs of a run, training cases a second, images a second of inference.
+
+    Seconds are those of training and of the validation between epochs. ``images_per_second`` is of the network as it
+    is judged, one image at a time, on the first device where speed was measured.
+    """
+    runs = evidence.done.astype({"seconds": float, "epochs": float, "parts": float})
+    table = runs.groupby(CELL, sort=False, as_index=False).agg(
+        seeds=("seed", "nunique"),
+        seconds=("seconds", "mean"),
+        seconds_sd=("seconds", "std"),
+        epochs=("epochs", "mean"),
+        parts=("parts", "max"),
+    )
+    trained = table["dataset"].map({name: about["counts"]["train"] for name, about in evidence.datasets.items()})
+    table = table.assign(cases_per_second=trained * table["epochs"] / table["seconds"])
+    return table.merge(_whole_networks(evidence), on=CELL, how="left")
+
+
+def by_class(evidence: Evidence) -> pd.DataFrame:
+    """Test IoU and Dice of each class, mean and s.d. over seeds; empty where no data set has several classes."""
+    table = evidence.classes
+    if table.empty:
+        return pd.DataFrame()
+    both = table.groupby([*CELL, "label"], sort=False)[["iou", "dice"]].agg(["mean", "std"])
+    both.columns = [metric if part == "mean" else f"{metric}_sd" for metric, part in both.columns]
+    return both.reset_index()
+
+
+def _whole_networks(evidence: Evidence) -> pd.DataFrame:
+    """Images a second of each cell's network, none of it pruned away."""
+    speed = evidence.speed
+    whole = speed[speed["device"] == speed["device"].min()] if len(speed) else speed
+    # A network with several heads has a row for all of them; any other has one head.
+    whole = whole.sort_values("output", key=lambda output: output != "all", kind="stable").drop_duplicates(CELL)
+    per_second = 1000 * whole["batch"].astype(float) / whole["median_ms"].astype(float)
+    return whole[[*CELL, "device"]].assign(images_per_second=per_second)

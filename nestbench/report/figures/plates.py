@@ -1,0 +1,175 @@
+"""The figures of the report: each drawn, saved as SVG into the build folder, and captioned."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nestbench.report.blocks import Block, figure
+from nestbench.report.figures import accuracy, curves, depths, gains, searches
+from nestbench.report.figures.grids import member_grids
+from nestbench.report.figures.overlays import WHOLE, overlays
+from nestbench.report.figures.style import Mark, marks, save
+from nestbench.report.frames import first, groups, rows
+from nestbench.report.gather import Evidence
+from nestbench.report.names import counted, points, shortened, significant, title
+from nestbench.report.prose import finished_seeds
+from nestbench.results.reading import hashed
+from nestbench.study.models import is_outside
+from nestbench.study.words import slug
+
+
+def grid_plate(evidence: Evidence, build: Path) -> Iterator[Block]:
+    """The grid of each member of the family; nothing where the study has none."""
+    study = evidence.study
+    members = tuple(model for model in study.models if not is_outside(model))
+    if not members:
+        return
+    caption = (
+        "The grid of each network. Node ij stands at level i from the top and in column j; dark nodes are the encoder. "
+        "Solid arrows go down or up a level, dashed ones are skips; L1, L2, .. are heads. Nodes that no head needs are "
+        "left out."
+    )
+    yield _plate(member_grids(members, study.depth), evidence, build, "grids", caption)
+
+
+def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Iterator[Block]:
+    """Accuracy against parameters, one figure a data set, and beside one another where there are several encoders."""
+    depth = evidence.study.depth
+    for dataset, own in groups(main, "dataset"):
+        count = f"n = {finished_seeds(evidence)}, {own['cases'].iloc[0]} test cases."
+        drawn = accuracy.accuracy_by_parameters(own, _marks(evidence), depth)
+        caption = (
+            f"{dataset}: test IoU against the parameters of the trained network. Bars: ± one s.d. over seeds. Grey "
+            f"steps: the Pareto front, of networks than which none has both fewer parameters and a higher mean. {count}"
+        )
+        yield _plate(drawn, evidence, build, f"parameters-{dataset}", caption, _told(own, depth))
+        if len(first(own, "encoder")) > 1:
+            drawn = accuracy.by_encoder(own, _marks(evidence), depth)
+            caption = (
+                f"{dataset}: test IoU of each network, a panel for each encoder. Bars: ± one s.d. over seeds. {count}"
+            )
+            yield _plate(drawn, evidence, build, f"encoders-{dataset}", caption, _told(own, depth))
+
+
+def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFrame, build: Path) -> Iterator[Block]:
+    """Accuracy by depth, and what training with all heads does for each depth, one figure a data set."""
+    depth = evidence.study.depth
+    for dataset, own in groups(outputs, "dataset"):
+        if depths.has_several(own, depth):
+            drawn = depths.by_depth(own, _marks(evidence), depth)
+            caption = (
+                f"{dataset}: test IoU by depth. A line joins the heads of one network; hollow markers are networks "
+                f"trained to that depth alone. Bars: ± one s.d. over seeds. n = {finished_seeds(evidence)}."
+            )
+            yield _plate(drawn, evidence, build, f"depth-{dataset}", caption)
+    for dataset, own in groups(isolated, "dataset"):
+        drawn = depths.embedded(own, _marks(evidence), depth)
+        caption = (
+            f"{dataset}: what training with all heads (embedded) gains over training the same network alone "
+            "(isolated), by the depth that it is pruned to. Bars: 95 % interval of that difference by itself, over "
+            f"seeds and subjects, not corrected for their number. n = {finished_seeds(evidence)}."
+        )
+        yield _plate(drawn, evidence, build, f"embedded-{dataset}", caption)
+
+
+def gain_plates(evidence: Evidence, cases: pd.DataFrame, sizes: pd.DataFrame, build: Path) -> Iterator[Block]:
+    """What each member gains over the reference, case by case and by the objects' size, one figure a data set."""
+    depth = evidence.study.depth
+    for dataset, own in groups(cases, "dataset"):
+        drawn = gains.by_case(own, _marks(evidence), depth)
+        caption = (
+            f"{dataset}: difference of each case's test IoU (mean over seeds) to the reference's, the cases in rising "
+            f"order for each network. n = {finished_seeds(evidence)}, {own['case'].nunique()} test cases."
+        )
+        yield _plate(drawn, evidence, build, f"cases-{dataset}", caption)
+    for dataset, own in groups(sizes, "dataset"):
+        drawn = gains.by_size(own, _marks(evidence), depth)
+        caption = (
+            f"{dataset}: mean difference of test IoU to the reference by the size of the objects, the number of cases "
+            "in brackets. Bars: 95 % interval of that mean by itself, over seeds and subjects, not corrected for their "
+            f"number. n = {finished_seeds(evidence)}."
+        )
+        yield _plate(drawn, evidence, build, f"sizes-{dataset}", caption)
+
+
+def importance_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
+    """What decided the searches, one figure a data set."""
+    for dataset, own in groups(evidence.importance, "dataset"):
+        drawn = searches.importance(own, _marks(evidence), evidence.study.depth)
+        low, high = own["trials"].min(), own["trials"].max()
+        count = counted(int(high), "trial") if low == high else f"{low} to {high} trials"
+        caption = (
+            f"{dataset}: how much each searched key decides whether a trial is among the best quarter by validation "
+            f"IoU ({', '.join(first(own, 'method'))}). n = {count} a network."
+        )
+        yield _plate(drawn, evidence, build, f"importance-{dataset}", caption)
+
+
+def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterator[Block]:
+    """Accuracy against the time of each pruned network, one figure a data set and device."""
+    timed = depths[depths["median_ms"].notna()]
+    for (dataset, device), own in groups(timed, ["dataset", "device"]):
+        drawn = accuracy.accuracy_by_time(own, _marks(evidence), evidence.study.depth)
+        caption = (
+            f"{dataset}: mean test IoU against the median time of an image on {device}, for each network pruned to "
+            "each of its heads. A line joins the depths of one network; the "
+            f"hollow marker is the ensemble of all heads, not pruned. n = {finished_seeds(evidence)}."
+        )
+        yield _plate(drawn, evidence, build, f"time-{dataset}-{device}", caption)
+
+
+def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
+    """Learning curves, one figure a data set."""
+    for dataset, own in groups(evidence.epochs, "dataset"):
+        drawn = curves.learning_curves(own, _marks(evidence), evidence.study.depth)
+        caption = (
+            f"{dataset}: validation IoU and validation loss (the mean over heads) by epoch. Thick lines: mean over "
+            "seeds while all of them train, with a band of ± one s.d.; thin lines: mean of the seeds that still train; "
+            "a marker stands where a seed stopped. The first epochs may lie outside the axes. "
+            f"n = {finished_seeds(evidence)}."
+        )
+        yield _plate(drawn, evidence, build, f"curves-{dataset}", caption)
+
+
+def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
+    """A best, a median and a worst case, one figure a data set and encoder."""
+    depth, scores = evidence.study.depth, evidence.primary_cases()
+    for dataset, encoder in evidence.panels:
+        keys = [(dataset, encoder, m) for m in evidence.study.models if (dataset, encoder, m) in evidence.predictions]
+        if not keys:
+            continue
+        found = {title(key[2], depth): evidence.predictions[key] for key in keys}
+        own = scores[(scores["dataset"] == dataset) & (scores["encoder"] == encoder)]
+        shown = own[own["case"].isin(evidence.overlays[dataset].cases)].drop_duplicates(["model", "case"])
+        iou = {(title(row.model, depth), row.case): row.iou for row in rows(shown)}
+        caption = (
+            f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
+            f"({', '.join(map(shortened, evidence.overlays[dataset].cases))}). Light solid line: truth; darker dashed "
+            "line: prediction of the first finished seed, with the whole case's IoU in points below. Of an image of "
+            f"over {WHOLE} pixels a side the part around the objects is shown, or {WHOLE} pixels where they are dense."
+        )
+        yield _plate(
+            overlays(evidence.overlays[dataset], found, iou), evidence, build, f"overlays-{dataset}-{encoder}", caption
+        )
+
+
+def _plate(drawn: Figure, evidence: Evidence, build: Path, name: str, caption: str, told: str = "") -> Block:
+    """Save a figure; ``told`` adds to its caption what is seen in it, for who cannot."""
+    file = f"{slug(evidence.study.name)}-{slug(name)}.svg"
+    save(drawn, build / file)
+    return figure(file, hashed(build / file), caption, f"{caption} {told}".strip())
+
+
+def _told(main: pd.DataFrame, depth: int) -> str:
+    """The numbers of a table of members, in words."""
+    said = (
+        f"{title(row.model, depth)} on {row.encoder}: {points(row.iou)} at {significant(row.parameters, 1e6)} million"
+        for row in rows(main)
+    )
+    return f"{'; '.join(said)}."
+
+
+def _marks(evidence: Evidence) -> dict[str, Mark]:
+    return marks(evidence.study.models)

@@ -1,0 +1,120 @@
+"""Where the members differ: case by case, by the size of what is to be found, and by how they were trained."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nestbench.report.frames import CELL, PANEL, first, groups
+from nestbench.report.gather import Evidence
+from nestbench.report.statistics import bootstrap
+from nestbench.study.models import is_outside
+from nestbench.topology import Topology, parse, topology
+
+BUCKETS, LEAST = 5, 5
+"""Groups of cases of about the same number by size of their objects, at most, and the fewest cases of a group."""
+
+NO_OBJECT = "no object"
+
+
+def case_gains(evidence: Evidence) -> pd.DataFrame:
+    """Difference of test IoU to the panel's reference member: a row for each member, seed and case that both have.
+
+    ``diameter`` is the median of the case's objects in pixels, NaN where it has none or sizes were not kept.
+    """
+    tables = [_against_reference(panel) for _, panel in groups(evidence.primary_cases(), PANEL)]
+    gains = pd.concat(tables, ignore_index=True)
+    return gains.merge(evidence.sizes, on=["dataset", "case"], how="left")
+
+
+def mean_gains(gains: pd.DataFrame) -> pd.DataFrame:
+    """Mean over seeds of each case's difference."""
+    key = [*CELL, "reference", "case", "subject", "diameter"]
+    return gains.groupby(key, sort=False, as_index=False, dropna=False)["difference"].mean()
+
+
+def gains_by_size(gains: pd.DataFrame) -> pd.DataFrame:
+    """Mean difference in each group of cases by size, with its 95 % interval over seeds and subjects.
+
+    Empty where the sizes of objects were not kept, or the cases are too few for two groups.
+    """
+    rows = []
+    for dataset, own in groups(gains, "dataset"):
+        labels = _buckets(own)
+        for label in labels.cat.categories if labels is not None else ():
+            for key, cell in groups(own[(labels == label).to_numpy()], [*CELL, "reference"]):
+                named = dict(zip([*CELL, "reference"], key, strict=True))
+                rows.append(named | {"dataset": dataset, "size": label} | _mean(cell))
+    return pd.DataFrame(rows, columns=[*CELL, "reference", "size", "cases", "difference", "low", "high"])
+
+
+def isolated(evidence: Evidence) -> pd.DataFrame:
+    """Each depth of a member that was trained with all heads, beside the same network trained to that depth ``alone``.
+
+    Test IoU of both, and their difference with its 95 % interval over the seeds and subjects that both have. Empty
+    where the study trained no depth in isolation.
+    """
+    tested = evidence.cases[evidence.cases["split"] == "test"]
+    rows = [row for key, panel in groups(tested, PANEL) for row in _isolated(key, panel, evidence.study.depth)]
+    return pd.DataFrame(rows, columns=[*CELL, "depth", "alone", "embedded", "isolated", "difference", "low", "high"])
+
+
+def _against_reference(panel: pd.DataFrame) -> pd.DataFrame:
+    names = first(panel, "model")
+    reference = "unet" if "unet" in names else names[0]
+    base = panel.loc[panel["model"] == reference, ["seed", "case", "iou"]].rename(columns={"iou": "base"})
+    both = panel[panel["model"] != reference].merge(base, on=["seed", "case"])
+    both = both.assign(difference=both["iou"] - both["base"], reference=reference)
+    return both[[*CELL, "reference", "seed", "subject", "case", "difference"]]
+
+
+def _buckets(gains: pd.DataFrame) -> pd.Series | None:
+    """Label of each row by its case's diameter, in order; None where sizes say nothing."""
+    known = gains.drop_duplicates("case")["diameter"].dropna()
+    count = min(BUCKETS, len(known) // LEAST)
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, count + 1))) if count > 1 else np.array([])
+    if len(edges) < 3:
+        return None
+    labels = [f"{low:.0f} to {high:.0f}" for low, high in pairwise(edges)]
+    if len(set(labels)) < len(labels):
+        labels = [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]
+    # The last edge belongs to the last group.
+    place = np.searchsorted(edges[1:-1], gains["diameter"].fillna(0).to_numpy(), side="right")
+    codes = np.where(gains["diameter"].isna(), len(labels), place)
+    return pd.Series(pd.Categorical.from_codes(codes, [*labels, NO_OBJECT]), index=gains.index)
+
+
+def _mean(cell: pd.DataFrame) -> dict[str, Any]:
+    table = cell.pivot_table(index="seed", columns="subject", values="difference", aggfunc="mean").dropna(
+        axis="columns"
+    )
+    low, high = bootstrap(table.to_numpy()) if min(table.shape) > 1 else (nan, nan)
+    return {"cases": cell["case"].nunique(), "difference": float(table.to_numpy().mean()), "low": low, "high": high}
+
+
+def _isolated(key: tuple[str, str], panel: pd.DataFrame, depth: int) -> Iterator[dict[str, Any]]:
+    grids = {model: topology(model, depth) for model in first(panel, "model") if not is_outside(model)}
+    tables = dict(groups(panel, ["model", "output"]))
+    for model, grid in grids.items():
+        for head in grid.heads if grid.deep_supervision else ():
+            twins = [other for other in grids if head < grid.depth and _is_alone(grids[other], grid, head)]
+            if twins:
+                alone = max(twins, key=lambda other: parse(other, depth)[0] == parse(model, depth)[0])
+                names = dict(zip(CELL, (*key, model), strict=True)) | {"depth": head, "alone": alone}
+                yield names | _paired(tables[model, f"L{head}"], tables[alone, f"L{head}"])
+
+
+def _is_alone(other: Topology, grid: Topology, head: int) -> bool:
+    """Whether a network is what another one is when pruned to a head, and was trained to that depth only."""
+    return other.depth == head and other.prune(head) == grid.prune(head)
+
+
+def _paired(embedded: pd.DataFrame, alone: pd.DataFrame) -> dict[str, Any]:
+    both = embedded.merge(alone, on=["seed", "case", "subject"], suffixes=("", "_alone"))
+    both = both.assign(difference=both["iou"] - both["iou_alone"])
+    subjects = both.groupby("subject", sort=False)[["iou", "iou_alone"]].mean().mean()
+    scores = {"embedded": float(subjects["iou"]), "isolated": float(subjects["iou_alone"])}
+    return scores | {name: value for name, value in _mean(both).items() if name != "cases"}

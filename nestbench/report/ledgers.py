@@ -1,0 +1,77 @@
+"""Tables as they are printed, of what a network costs, of its classes, and of the paper's numbers beside ours."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from nestbench.report.blocks import Block, Cell, column, table
+from nestbench.report.frames import PANEL, first, groups, rows
+from nestbench.report.names import points, significant, spread, title
+from nestbench.report.sheets import grouped
+from nestbench.results.scores import METRICS
+
+_PRINTED = (
+    "Ours beside what the paper prints (arXiv 1912.05074, {tables}; mean ± s.d. of 20 trials), both as {metric}. "
+    "Data, views and networks differ as the next table says: levels cannot be compared, only the order of networks."
+)
+
+_PROTOCOLS = "What differs between the paper's protocol and this study's."
+
+_COSTS = (
+    "What a run took: training with the validation between its epochs, mean ± s.d. over seeds. Cases a second: "
+    "training cases seen, over those seconds. Images a second: inference of the whole network, one image at a time"
+    "{device}. Peak memory was not recorded."
+)
+
+_MEMBERS = 6
+"""Columns of networks that fit beside one another."""
+
+Row = Any
+
+
+def printed(paper: pd.DataFrame, depth: int) -> Iterator[Block]:
+    """The paper's numbers beside ours, a table for each metric."""
+
+    def cells(row: Row) -> list[Cell]:
+        return [title(row.model, depth), spread(row.ours, row.ours_sd), spread(row.paper_iou, row.paper_iou_sd)]
+
+    for metric, own in groups(paper, "metric"):
+        columns = [column("Network", "left", wide=True), column("here"), column("paper")]
+        caption = _PRINTED.format(tables=" and ".join(sorted(set(own["table"]))), metric=METRICS[metric])
+        yield table(columns, grouped(own, cells), caption)
+
+
+def protocols(content: pd.DataFrame) -> Block:
+    """How the paper's protocol and this study's differ, a group of rows each data set."""
+    columns = [column("", "left"), column("paper", "left", wide=True), column("here", "left", wide=True)]
+    body = [(name, [[row.what, row.paper, row.here] for row in rows(own)]) for name, own in groups(content, "dataset")]
+    return table(columns, body, _PROTOCOLS)
+
+
+def costs(content: pd.DataFrame, depth: int) -> Block:
+    """Seconds, epochs and rates of each network."""
+
+    def cells(row: Row) -> list[Cell]:
+        parts = f" (batches in {row.parts:.0f} parts)" if row.parts > 1 else ""
+        seconds = significant(row.seconds) + ("" if pd.isna(row.seconds_sd) else f" ± {significant(row.seconds_sd)}")
+        rates = (significant(row.cases_per_second), significant(row.images_per_second))
+        return [title(row.model, depth) + parts, seconds, f"{row.epochs:.1f}", *rates]
+
+    names = ("seconds a run", "epochs", "cases\na second", "images\na second")
+    devices = content["device"].dropna().unique()
+    device = f", on {devices[0]}" if len(devices) else ", which was not measured"
+    columns = [column("Network", "left", wide=True), *map(column, names)]
+    return table(columns, grouped(content, cells), _COSTS.format(device=device))
+
+
+def classes(content: pd.DataFrame, depth: int) -> Iterator[Block]:
+    """Test IoU by class, one table each data set and encoder; members beside one another as far as they fit."""
+    for (dataset, encoder), own in groups(content, PANEL):
+        wide = own.pivot_table(index="label", columns="model", values="iou", sort=False)
+        names = first(own, "model")
+        for models in (names[start : start + _MEMBERS] for start in range(0, len(names), _MEMBERS)):
+            body = [[str(label), *(points(wide.loc[label, model]) for model in models)] for label in wide.index]
+            columns = [column("Class", "left", wide=True), *(column(title(model, depth)) for model in models)]
+            caption = f"{dataset}, {encoder}: test IoU of each class in points, means over seeds and subjects."
+            yield table(columns, [("", body)], caption)

@@ -1,0 +1,46 @@
+"""The pictures that lie in a study's results: the test cases that are shown, and what each network found in them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nestbench.results.places import run_folder
+from nestbench.results.predictions import NAME, read_predictions
+from nestbench.results.reading import naming
+from nestbench.study.schema import Run
+
+Bytes = NDArray[np.uint8]
+CellKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """The test cases that are shown, from best to worst: of each a plane, its image (H, W, C) and true mask (H, W)."""
+
+    cases: tuple[str, ...]
+    planes: tuple[int, ...]
+    images: tuple[Bytes, ...]
+    masks: tuple[Bytes, ...]
+
+
+def read_overlay(path: Path) -> Overlay:
+    """The pictures of a data set. Raises RequestError that names the file where it cannot be read."""
+    with naming(path), np.load(path) as file:
+        cases, planes = tuple(map(str, file["cases"])), tuple(map(int, file["planes"]))
+        images, masks = (tuple(file[f"{kind}-{i}"] for i in range(len(cases))) for kind in ("image", "mask"))
+        return Overlay(cases, planes, images, masks)
+
+
+def read_found(folder: Path, finished: list[Run], overlays: dict[str, Overlay]) -> dict[CellKey, list[Bytes]]:
+    """Masks (H, W) of the shown cases, by the first finished seed of each cell that kept its predictions."""
+    masks: dict[CellKey, list[Bytes]] = {}
+    for run in finished:
+        overlay, path = overlays.get(run.cell.dataset.title), run_folder(folder, run) / NAME
+        if overlay is None or run.cell.key in masks or not path.exists():
+            continue
+        with naming(path):
+            found = read_predictions(path, overlay.cases)
+            masks[run.cell.key] = [mask[plane] for mask, plane in zip(found, overlay.planes, strict=True)]
+    return masks
