@@ -83,7 +83,7 @@ def test_mask_rcnn_is_torchvisions_own_on_the_same_weights_output_for_output(enc
 
 
 def test_with_256_channels_the_heads_are_torchvisions_in_every_size():
-    ours = network("maskrcnn", "timm:resnet50", 5, in_channels=3)
+    ours = network("maskrcnn", "timm:resnet50", 4, in_channels=3)
     theirs = MaskRCNN(Theirs(ours.pyramid), num_classes=2)
     shapes = {key: value.shape for key, value in theirs.state_dict().items() if key.startswith("roi_heads")}
     assert shapes == {key: value.shape for key, value in ours.rcnn.state_dict().items() if key.startswith("roi_heads")}
