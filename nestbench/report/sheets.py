@@ -19,7 +19,7 @@ _MEMBERS = (
 )
 
 _COMPARISONS = (
-    "Difference of test IoU between two networks on the same seeds and subjects. The verdict follows p Holm: the "
+    "Difference of test {metric} between two networks on the same seeds and subjects. The verdict follows p Holm: the "
     "paired test, corrected over all comparisons of the data set. The interval is that of the single comparison; "
     "p t-test is the papers' independent two-sample test over seeds, for reference only."
 )
@@ -50,15 +50,19 @@ def members(main: pd.DataFrame, depth: int, planned: int) -> Block:
     return table(columns, body, f"{opening} {_MEMBERS} n: {sizes}.")
 
 
-def comparisons(pairs: pd.DataFrame, depth: int) -> Block:
-    """Every comparison of two members."""
+def comparisons(pairs: pd.DataFrame, depth: int, metric: str = "IoU") -> Block:
+    """Every comparison of two members by a metric."""
     columns = [
         column("Difference", "left", wide=True),
-        *map(column, ("IoU (points)", "95 % interval", "p paired", "p Holm", "p t-test")),
+        *map(column, (f"{metric} (points)", "95 % interval", "p paired", "p Holm", "p t-test")),
         column("verdict", "left"),
     ]
     sizes = ", ".join(_size(dataset, own) for dataset, own in groups(pairs, "dataset"))
-    return table(columns, grouped(pairs, lambda row: _comparison(row, depth)), f"{_COMPARISONS} n: {sizes}.")
+    return table(
+        columns,
+        grouped(pairs, lambda row: _comparison(row, depth)),
+        f"{_COMPARISONS.format(metric=metric)} n: {sizes}.",
+    )
 
 
 def depths(outputs: pd.DataFrame, depth: int, device: str) -> Block:

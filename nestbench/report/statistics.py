@@ -87,14 +87,14 @@ def mean_squares(differences: Array) -> tuple[float, float, float]:
     )
 
 
-def compare_members(scores: pd.DataFrame) -> pd.DataFrame:
+def compare_members(scores: pd.DataFrame, metric: str = "iou") -> pd.DataFrame:
     """Compare every two members of the same data set and encoder, corrected over all comparisons of the data set.
 
-    ``scores`` has one row per cell, seed and case. ``difference`` is ``model`` minus ``against``, in IoU (0 to 1).
+    ``scores`` has one row per cell, seed and case. ``difference`` is ``model`` minus ``against``, of the metric.
     """
     rows = []
     for (dataset, encoder), panel in groups(scores, PANEL):
-        tables = {model: grid(own) for model, own in groups(panel, "model")}
+        tables = {model: grid(own, metric) for model, own in groups(panel, "model")}
         for against, model in combinations(tables, 2):
             names = {"dataset": dataset, "encoder": encoder, "model": model, "against": against}
             rows.append(names | _paired(tables[model], tables[against]))

@@ -12,7 +12,7 @@ from nestbench.report.figures.style import WIDTH
 from nestbench.report.gather import Bytes, Overlay
 
 _TRUTH, _FOUND = "#F0E442", "#D55E00"
-_KINDS = ("best", "median", "worst")
+KINDS = ("best", "median", "worst")
 
 WHOLE = 128
 """Pixels a side of what is always shown whole: about as many as a printed panel tells apart."""
@@ -37,8 +37,8 @@ def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[st
     for index, (case, row) in enumerate(zip(overlay.cases, grid, strict=True)):
         place = part(overlay.masks[index])
         for axes in row:
-            _image(axes, overlay.images[index][place])
-        row[0].set_ylabel(_KINDS[index])
+            show(axes, overlay.images[index][place])
+        row[0].set_ylabel(KINDS[index])
         for axes, (name, masks) in zip(row[1:], found.items(), strict=True):
             _contours(axes, overlay.masks[index], place, _TRUTH, "-", "black")
             _contours(axes, masks[index], place, _FOUND, (0, (2.5, 1)), "white")
@@ -89,7 +89,8 @@ def _around(middle: int, side: int, length: int) -> slice:
     return slice(start, min(start + side, length))
 
 
-def _image(axes: Axes, image: Bytes) -> None:
+def show(axes: Axes, image: Bytes) -> None:
+    """Show an image (H, W, C) without axes."""
     grey = image.shape[-1] != 3
     axes.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.autoscale(enable=False)
