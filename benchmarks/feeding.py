@@ -27,12 +27,12 @@ from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.machine import Plan, choose_plan, device_name, wait
 from nestbench.model import Spec, construct
-from nestbench.runner.job import network_spec
 from nestbench.speed.pace import ratios
 from nestbench.speed.rounds import Seconds
 from nestbench.study.files import read_study
 from nestbench.study.schema import Study
 from nestbench.train import training_step
+from nestbench.work.job import network_spec
 
 
 def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> tuple[Seconds, float]:

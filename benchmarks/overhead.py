@@ -38,10 +38,10 @@ from nestbench.model import construct
 from nestbench.results.places import seed_folder
 from nestbench.results.reading import read_json
 from nestbench.results.records import read_epochs
-from nestbench.runner.job import network_spec
 from nestbench.study.files import dump_study, read_study
 from nestbench.study.schema import Cell, Study
 from nestbench.train import training_step, validate
+from nestbench.work.job import network_spec
 
 FILE = "overhead.yaml"
 WARM_UP = 5

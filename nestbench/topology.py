@@ -120,11 +120,22 @@ MEMBERS: dict[str, Member] = {
 }
 
 
+DETECTORS: dict[str, Member] = {
+    "maskrcnn": Member("first", False, False, "Mask R-CNN: the plain skips of its feature pyramid"),
+    "maskrcnn+": Member("last", False, False, "Mask R-CNN whose pyramid has the nodes of UNet+"),
+    "maskrcnn++": Member("all", False, False, "Mask R-CNN whose pyramid has the nodes of UNet++"),
+}
+"""Networks that find objects one by one: level i of their pyramid is the node x^{i,d-i} of the grid."""
+
+GRIDS = MEMBERS | DETECTORS
+"""Every name that stands for a grid."""
+
+
 def parse(name: str, depth: int) -> tuple[str, int]:
     """Split ``unet++ds:2`` into the member and its depth; ``depth`` stands in where the name gives none."""
     member, _, own = name.partition(":")
-    if member not in MEMBERS:
-        raise unknown("model", name, MEMBERS)
+    if member not in GRIDS:
+        raise unknown("model", name, GRIDS)
     if own and not (own.isdecimal() and 1 <= int(own) <= MAX_DEPTH):
         raise RequestError(f"depth '{own}' of model '{name}' is not a whole number from 1 to {MAX_DEPTH}")
     return member, int(own) if own else depth
@@ -135,5 +146,5 @@ def topology(name: str, depth: int = 4) -> Topology:
     member, depth = parse(name, depth)
     if not 1 <= depth <= MAX_DEPTH:
         raise RequestError(f"depth {depth} is not a whole number from 1 to {MAX_DEPTH}")
-    skips, deep, _, _ = MEMBERS[member]
+    skips, deep, _, _ = GRIDS[member]
     return Topology(skips, tuple(range(1, depth + 1)) if deep else (depth,))

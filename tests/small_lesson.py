@@ -7,7 +7,7 @@ from nestbench.losses import bce_dice
 from nestbench.machine import Plan
 from nestbench.model import build
 from nestbench.study.schema import Recipe
-from nestbench.train import Lesson, fit
+from nestbench.train import fit, masks_lesson
 
 PLAN = Plan("cpu", "float32", "contiguous", 1)
 
@@ -29,7 +29,7 @@ def network(name="unet++ds", block="modern"):
 
 def lesson(loss=bce_dice, seed=0, parts=1, **recipe):
     settings = Recipe.model_validate({"epochs": 4, "batch": 4, "learning_rate": 0.01} | recipe)
-    return Lesson(squares(), squares(seed=1), settings, loss, seed, PLAN, parts)
+    return masks_lesson(squares(), squares(seed=1), settings, loss, seed, PLAN, parts)
 
 
 def fitting(model, loss=bce_dice, seed=0, keeper=None, **recipe):

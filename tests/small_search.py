@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 from nestbench.results.records import Epoch, Result
-from nestbench.runner.search import CellSearch
+from nestbench.searches.search import CellSearch
 from nestbench.study.schema import Study
 
 CELL = "s / synthetic / timm:resnet18 / unet"

@@ -16,7 +16,7 @@ import pytest
         "topology",
         "plugins",
         "runner.status",
-        "runner.messages",
+        "work.messages",
     ],
 )
 def test_a_room_that_reads_files_needs_neither_torch_nor_optuna(room):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nestbench.datasets.ahead import ahead
 from nestbench.datasets.augment import draws, move, shade
-from nestbench.datasets.prepared import Prepared
+from nestbench.datasets.prepared import Prepared, Truth
 from nestbench.datasets.resize import Space
 from nestbench.datasets.source import Read, taken_in
 from nestbench.study.data import DatasetSpec
@@ -67,7 +67,7 @@ class Feed:
         return np.concatenate(found)
 
     def take(self, places: Sequence[Corner] | NDArray[np.int64]) -> Batch:
-        """Standardised images (N, C, *window) and masks (N, *window), uint8, on the device."""
+        """Standardised images (N, C, *window) and masks (N, *window), as they are stored, on the device."""
         return self._dressed(places, self._cuts(places), None)
 
     def taken(self, parts: Sequence[NDArray[np.int64]], draws: Sequence[Tensor | None]) -> Iterator[Batch]:
@@ -110,13 +110,24 @@ class Feed:
         return read(case, tuple(slice(b, b + n) for b, n in zip(begins, self.window, strict=True)))
 
 
-def feed(prepared: Prepared, side: Sequence[int], spec: DatasetSpec, device: str, resident: int = RESIDENT) -> Feed:
-    """One side of a split: on the device where it takes ``resident`` bytes at most, else read as it is used."""
+def feed(
+    prepared: Prepared,
+    side: Sequence[int],
+    spec: DatasetSpec,
+    device: str,
+    resident: int = RESIDENT,
+    truth: Truth = "masks",
+) -> Feed:
+    """One side of a split: on the device where it takes ``resident`` bytes at most, else read as it is used.
+
+    Its masks are the classes of the pixels, or with the truth of ``instances`` the numbers of their objects (int32).
+    """
     positions, spaces = list(side), [prepared.spaces[i] for i in side]
     dims = spec.dims or prepared.dims
     window = _window(spaces[0], spec, dims)
-    streamed = sum(int(np.prod(space)) for space in spaces) * (prepared.channels + 1) > resident
-    images, masks = (prepared.source(name, positions) for name in ("images", "masks"))
+    unit = prepared.channels + (4 if truth == "instances" else 1)
+    streamed = sum(int(np.prod(space)) for space in spaces) * unit > resident
+    images, masks = prepared.source("images", positions), prepared.source(truth, positions)
     return Feed(
         images=images if streamed else taken_in(images, spaces, window, device),
         masks=masks if streamed else taken_in(masks, spaces, window, device),

@@ -47,6 +47,9 @@ _FORMAT = 7
 
 OBJECTS = "objects.parquet"
 
+Truth = Literal["masks", "instances"]
+"""What a network learns of an image: the class of each pixel, or the object that it belongs to."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -99,11 +102,13 @@ class Prepared:
         shape = (*self.spaces[position], *inner)
         return np.memmap(self.folder / f"{name}.bin", kind, "r", before * unit, shape)
 
-    def source(self, name: Literal["images", "masks"], positions: Sequence[int]) -> Read:
-        """Read the images or masks of these positions window by window."""
-        channels, unit = (self.channels, self.channels) if name == "images" else (None, 1)
+    def source(self, name: Literal["images"] | Truth, positions: Sequence[int]) -> Read:
+        """Read the images, masks or instances of these positions window by window."""
+        channels = self.channels if name == "images" else None
+        kind = np.int32 if name == "instances" else np.uint8
+        unit = np.dtype(kind).itemsize * (channels or 1)
         starts, spaces = [unit * self._starts[i] for i in positions], [self.spaces[i] for i in positions]
-        return stored(self.folder / f"{name}.bin", starts, spaces, channels)
+        return stored(self.folder / f"{name}.bin", starts, spaces, channels, kind)
 
     @cached_property
     def _starts(self) -> list[int]:

@@ -14,8 +14,8 @@ from nestbench.errors import RunError
 from nestbench.windows import Place
 
 Read = Callable[[int, Place], Tensor]
-"""A case's pixels, uint8, (C, d, h, w) of images and (d, h, w) of masks, in a window that may reach beyond its far
-edges: they are repeated there."""
+"""A case's pixels, (C, d, h, w) of images and (d, h, w) of masks, both uint8, or of instances, int32, in a window that
+may reach beyond its far edges: they are repeated there."""
 
 
 def held(cases: Sequence[Tensor]) -> Read:
@@ -28,19 +28,26 @@ def held(cases: Sequence[Tensor]) -> Read:
     return read
 
 
-def stored(path: Path, starts: Sequence[int], spaces: Sequence[Space], channels: int | None = None) -> Read:
-    """Read from a file of bytes in which each case, (D, H, W, C) or without channels, begins at its start.
+def stored(
+    path: Path,
+    starts: Sequence[int],
+    spaces: Sequence[Space],
+    channels: int | None = None,
+    kind: type[np.uint8] | type[np.int32] = np.uint8,
+) -> Read:
+    """Read from a file of numbers in which each case, (D, H, W, C) or without channels, begins at its start, in bytes.
 
     Rows are read whole, and nothing is mapped: what was looked at does not stay in memory. Raises RunError where the
     file ends too early.
     """
     file = os.open(path, os.O_RDONLY)
-    inner, unit = ((), 1) if channels is None else ((channels,), channels)
+    inner = () if channels is None else (channels,)
+    unit = np.dtype(kind).itemsize * (channels or 1)
 
     def read(case: int, place: Place) -> Tensor:
         space = spaces[case]
         depth, height, width = (slice(p.start, min(p.stop, side)) for p, side in zip(place, space, strict=True))
-        rows = np.empty((depth.stop - depth.start, height.stop - height.start, space[2], *inner), np.uint8)
+        rows = np.empty((depth.stop - depth.start, height.stop - height.start, space[2], *inner), kind)
         for plane, into in zip(range(depth.start, depth.stop), rows, strict=True):
             begin = starts[case] + (plane * space[1] + height.start) * space[2] * unit
             if os.preadv(file, [into], begin) != into.nbytes:

@@ -1,9 +1,23 @@
 """Networks: the grid made of tensors, its pruning, and its files of weights."""
 
 from nestbench.model.build import AnyNetwork, build, construct
+from nestbench.model.detector import Detector
 from nestbench.model.files import load, save
 from nestbench.model.network import Network
 from nestbench.model.prune import prune
-from nestbench.model.spec import ModelSpec, OutsideSpec, Spec
+from nestbench.model.spec import DetectorSpec, ModelSpec, OutsideSpec, Spec
 
-__all__ = ["AnyNetwork", "ModelSpec", "Network", "OutsideSpec", "Spec", "build", "construct", "load", "prune", "save"]
+__all__ = [
+    "AnyNetwork",
+    "Detector",
+    "DetectorSpec",
+    "ModelSpec",
+    "Network",
+    "OutsideSpec",
+    "Spec",
+    "build",
+    "construct",
+    "load",
+    "prune",
+    "save",
+]

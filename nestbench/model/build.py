@@ -7,13 +7,14 @@ import torch
 
 from nestbench import plugins
 from nestbench.encoders.blocks import Dims, Name
+from nestbench.model.detector import Detector
 from nestbench.model.network import Network
 from nestbench.model.outside import Outside
-from nestbench.model.spec import ModelSpec, OutsideSpec, Spec
+from nestbench.model.spec import DetectorSpec, ModelSpec, OutsideSpec, Spec
 from nestbench.study.models import check_model, is_outside, split_depth
-from nestbench.topology import MEMBERS, parse, topology
+from nestbench.topology import DETECTORS, MEMBERS, parse, topology
 
-AnyNetwork = Network | Outside
+AnyNetwork = Network | Outside | Detector
 
 
 def build(
@@ -52,13 +53,17 @@ def specify(
     if is_outside(name):
         plain, own = split_depth(name, depth)
         return OutsideSpec(plain, encoder, own, in_channels, classes, dims)
+    member, own = parse(name, depth)
+    if member in DETECTORS:
+        return DetectorSpec(topology(name, depth), encoder, block, in_channels, classes, dims)
     spec = ModelSpec(topology(name, depth), encoder, block, in_channels, classes, dims=dims)
-    member, depth = parse(name, depth)
-    return _widened(spec, replace(spec, topology=topology("unet++", depth))) if MEMBERS[member].wide else spec
+    return _widened(spec, replace(spec, topology=topology("unet++", own))) if MEMBERS[member].wide else spec
 
 
 def construct(spec: Spec, pretrained: bool | str = False) -> AnyNetwork:
     """Build the network that ``spec`` describes; raises RequestError for a name, depth or weights that do not exist."""
+    if isinstance(spec, DetectorSpec):
+        return Detector(spec, pretrained)
     return Outside(spec, pretrained) if isinstance(spec, OutsideSpec) else Network(spec, pretrained)
 
 

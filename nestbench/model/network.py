@@ -11,7 +11,7 @@ from nestbench import plugins
 from nestbench.encoders.blocks import BLOCKS, CONVOLUTION, initialise
 from nestbench.errors import RequestError
 from nestbench.model.join import on_joined
-from nestbench.model.spec import ModelSpec
+from nestbench.model.spec import DetectorSpec, ModelSpec
 from nestbench.topology import Node
 
 
@@ -24,16 +24,16 @@ class Network(nn.Module):
     def __init__(self, spec: ModelSpec, pretrained: bool | str = False) -> None:
         super().__init__()
         self.spec = spec
-        self.encoder = _encoder(spec, pretrained)
+        self.encoder = make_encoder(spec, pretrained)
         channels = _channels(spec, cast(tuple[int, ...], self.encoder.channels))
         block, grid = BLOCKS[spec.block], spec.topology
         self.up = nn.ModuleDict()
         self.nodes = nn.ModuleDict()
         for node in grid.nodes:
             below, *left = grid.parents(node)
-            self.up[_key(node)] = block.up(channels[below], channels[node], spec.dims)
+            self.up[node_key(node)] = block.up(channels[below], channels[node], spec.dims)
             inputs = channels[node] + sum(channels[n] for n in left)
-            self.nodes[_key(node)] = block.convolve(inputs, channels[node], spec.dims)
+            self.nodes[node_key(node)] = block.convolve(inputs, channels[node], spec.dims)
         head = CONVOLUTION[spec.dims]
         self.heads = nn.ModuleDict({str(d): head(channels[Node(0, d)], spec.classes, 1) for d in grid.heads})
         for part in (self.up, self.nodes, self.heads):
@@ -48,12 +48,13 @@ class Network(nn.Module):
         for node in self.spec.topology.nodes:
             below, *left = self.spec.topology.parents(node)
             skips = [values[n] for n in left]
-            raised = self.up[_key(node)](values[below], skips[0].shape[2:])
-            values[node] = on_joined(self.nodes[_key(node)], [raised, *skips])
+            raised = self.up[node_key(node)](values[below], skips[0].shape[2:])
+            values[node] = on_joined(self.nodes[node_key(node)], [raised, *skips])
         return {d: self.heads[str(d)](values[Node(0, d)]) for d in self.spec.topology.heads}
 
 
-def _encoder(spec: ModelSpec, pretrained: bool | str) -> nn.Module:
+def make_encoder(spec: ModelSpec | DetectorSpec, pretrained: bool | str) -> nn.Module:
+    """Build the encoder of a network; raises RequestError for one that does not exist or cannot serve it."""
     plugin, variant = plugins.find("encoder", spec.encoder)
     known = getattr(plugin, "dims", (2,))
     if spec.dims not in known:
@@ -75,5 +76,6 @@ def _channels(spec: ModelSpec, encoder: tuple[int, ...]) -> dict[Node, int]:
     return {Node(level, 0): c for level, c in enumerate(encoder)} | decoder
 
 
-def _key(node: Node) -> str:
+def node_key(node: Node) -> str:
+    """Name of a node among modules."""
     return f"x{node.level}_{node.column}"

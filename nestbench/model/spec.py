@@ -7,6 +7,10 @@ from nestbench.encoders.blocks import BLOCKS, CONVOLUTION, Dims, Name
 from nestbench.errors import RequestError, unknown
 from nestbench.topology import MAX_DEPTH, Topology
 
+FINEST = 1
+"""Finest level of a detector's pyramid, of stride 2: a nucleus of 5 pixels has two or three cells a side there, and the
+level of stride 1 would take three times the work of all others for no object that is larger."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -105,7 +109,62 @@ class OutsideSpec:
         return asdict(self)
 
 
-Spec = ModelSpec | OutsideSpec
+@dataclass(frozen=True)
+class DetectorSpec:
+    """A Mask R-CNN by the grid of its feature pyramid, whose finest level is FINEST; it finds objects of one class."""
+
+    topology: Topology
+    encoder: str = "plain"
+    block: Name = "modern"
+    in_channels: int = 1
+    classes: int = 1
+    """Kinds of objects: always 1, what is no background."""
+    dims: Dims = 2
+    """Always 2: pictures."""
+
+    def __post_init__(self) -> None:
+        if self.block not in BLOCKS:
+            raise unknown("block", self.block, BLOCKS)
+        _check(self.dims, in_channels=self.in_channels)
+        if (self.dims, self.classes) != (2, 1):
+            raise RequestError(f"Mask R-CNN finds objects of one class in 2D, not of {self.classes} in {self.dims}D")
+        if self.depth <= FINEST:
+            raise RequestError(
+                f"depth {self.depth} is too small for Mask R-CNN: its pyramid takes {FINEST + 1} or more"
+            )
+
+    @property
+    def depth(self) -> int:
+        """Level of the coarsest feature of the encoder."""
+        return self.topology.depth
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Depths at which the network answers: its own."""
+        return (self.depth,)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the network can answer with."""
+        return (self.primary,)
+
+    @property
+    def primary(self) -> str:
+        """The output that the network is judged by: its masks."""
+        return "masks"
+
+    def prune(self, depth: int) -> "DetectorSpec":
+        """The network itself; raises RequestError for any depth but its own."""
+        if depth != self.depth:
+            raise RequestError(f"cannot prune Mask R-CNN to depth {depth}: it reads every level to depth {self.depth}")
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that ``read_spec`` reads."""
+        return asdict(self) | {"finds": "objects"}
+
+
+Spec = ModelSpec | OutsideSpec | DetectorSpec
 
 
 def _check(dims: int, **counts: int) -> None:
@@ -123,4 +182,6 @@ def read_spec(content: dict[str, Any]) -> Spec:
     grid = content["topology"]
     width = content.get("width")
     plain = {"topology": Topology(grid["skips"], tuple(grid["heads"]))}
+    if content.get("finds") == "objects":
+        return DetectorSpec(**{key: value for key, value in content.items() if key != "finds"} | plain)
     return ModelSpec(**content | plain | {"width": tuple(width) if isinstance(width, list) else width})

@@ -1,1 +1,1 @@
-"""Running a study: what is done already, Optuna's search, worker processes; no layer of a network is known here."""
+"""Running a study: what is done already, what comes next, what is tried again; no layer of a network is known here."""

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from nestbench.results.places import run_folder
 from nestbench.results.records import Result, read_result
-from nestbench.runner.job import Job
-from nestbench.runner.messages import Ended
 from nestbench.study.schema import Run
+from nestbench.work.job import Job
+from nestbench.work.messages import Ended
 
 
 class Attempts:

@@ -15,11 +15,11 @@ from nestbench.results.atomic import write_json
 from nestbench.results.reading import read_json
 from nestbench.results.records import fingerprint, write_objects
 from nestbench.runner.events import Preparing, Twinned
-from nestbench.runner.job import Job
 from nestbench.runner.told import told
 from nestbench.study.data import DatasetSpec
 from nestbench.study.schema import Run, Study
 from nestbench.study.words import slug
+from nestbench.work.job import Job
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ def ready_data(study: Study, root: Path, cache: Path) -> Generator[Preparing | T
     ready = {}
     for spec in study.datasets:
         prepared = yield from _prepared(spec, root, cache)
+        if study.task == "instance":
+            _check_instances(prepared, spec)
         split = split_cases(prepared.cases, spec.split or prepared.shares)
         twins = _twins(prepared, split, cache)
         if twins.found:
@@ -61,6 +63,17 @@ def make_job(ready: dict[str, Ready], plan: Plan, folder: Path, run: Run, *, ten
     """A run with all that a worker needs for it."""
     one = ready[run.cell.dataset.title]
     return Job(run, one.prepared.folder, one.prepared.content, one.split, plan, folder, tensorboard=tensorboard)
+
+
+def _check_instances(prepared: Prepared, spec: DatasetSpec) -> None:
+    """Raise RequestError for a data set in which no objects can be learnt."""
+    if prepared.dims == 3:
+        raise RequestError(f"data set '{spec.title}' holds volumes, and task 'instance' takes pictures")
+    if not prepared.has_instances:
+        raise RequestError(
+            f"data set '{spec.title}' does not tell objects apart, so task 'instance' cannot be learnt on it "
+            "(nuclei and synthetic do, and a folder of label images)"
+        )
 
 
 def _twins(prepared: Prepared, split: Split, cache: Path) -> Twins:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from nestbench.runner.attempts import Attempts
 from nestbench.runner.events import Advanced, Event, Failed, Finished, Paused, Retried, Started
-from nestbench.runner.job import Job
-from nestbench.runner.messages import Began, Crew, Ended, Message, Reported
 from nestbench.runner.queue import Queues
 from nestbench.study.schema import Run
+from nestbench.work.job import Job
+from nestbench.work.messages import Began, Crew, Ended, Message, Reported
 
 
 class Driver:

@@ -9,10 +9,10 @@ from nestbench.errors import RequestError
 from nestbench.results.importance import read_importance, write_importance
 from nestbench.results.places import cell_folder, run_folder, trial_folder
 from nestbench.results.records import Epoch, Result, read_begun, read_result, write_begun
-from nestbench.runner.job import Job
-from nestbench.runner.search import SEARCH_SEED, CellSearch
-from nestbench.runner.store import Store
+from nestbench.searches.search import SEARCH_SEED, CellSearch
+from nestbench.searches.store import Store
 from nestbench.study.schema import Cell, Run, Study
+from nestbench.work.job import Job
 
 Finished = tuple[Run, Result]
 

@@ -18,9 +18,9 @@ from nestbench.model import construct
 from nestbench.model.size import check_training
 from nestbench.results.atomic import writable, write_json, write_text
 from nestbench.results.reading import naming, read_json
-from nestbench.runner.job import network_spec
 from nestbench.study.files import dump_study
 from nestbench.study.schema import Study
+from nestbench.work.job import network_spec
 
 
 def check_names(study: Study, root: Path) -> None:

@@ -5,26 +5,24 @@ from contextlib import AbstractContextManager, closing, suppress
 from functools import partial
 from pathlib import Path
 
-import optuna
-
+from nestbench.cluster.crew import open_cluster
 from nestbench.errors import RequestError
 from nestbench.machine import Plan
 from nestbench.results.owner import refuse_changed
 from nestbench.results.places import run_folder
 from nestbench.results.records import write_failure
-from nestbench.runner.cluster import open_cluster
 from nestbench.runner.data import make_job, ready_data, write_data
 from nestbench.runner.drive import Driver
 from nestbench.runner.events import Event, Failed, Planned, Preparing, Timing, Told, Twinned
 from nestbench.runner.means import Means
-from nestbench.runner.messages import Crew
 from nestbench.runner.overlays import write_overlays
 from nestbench.runner.queue import find_done, open_queues
 from nestbench.runner.settle import alone, check_names, settle_plan, write_settled
-from nestbench.runner.store import Store, new_store
 from nestbench.runner.timing import time_networks
-from nestbench.runner.workers import open_workers
+from nestbench.searches.store import Store, new_store
 from nestbench.study.schema import Run, Study
+from nestbench.work.messages import Crew
+from nestbench.work.workers import open_workers
 
 Stop = Callable[[], bool]
 
@@ -36,7 +34,6 @@ def run_study(study: Study, folder: Path, means: Means, stop: Stop = lambda: Fal
     ``stop`` says True, runs in flight write their checkpoints, and the events end.
     Raises RequestError for all that is wrong with the request, before any training.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_names(study, means.data)
     with alone(folder):
         for event in _run(study, folder, means, stop):

@@ -14,11 +14,11 @@ from nestbench.results.reading import read_json
 from nestbench.results.records import fingerprint
 from nestbench.runner.data import Ready
 from nestbench.runner.events import Timing
-from nestbench.runner.job import network_spec
 from nestbench.runner.told import told
 from nestbench.speed import measure
 from nestbench.study.schema import Study
 from nestbench.study.words import slug
+from nestbench.work.job import network_spec
 
 Row = dict[str, Any]
 Wanted = tuple[Row, Spec]

@@ -2,13 +2,24 @@
 
 from nestbench.errors import RequestError, unknown
 from nestbench.plugins import available
-from nestbench.topology import MAX_DEPTH, MEMBERS, topology
+from nestbench.topology import DETECTORS, GRIDS, MAX_DEPTH, topology
 
 
 def is_outside(name: str) -> bool:
     """Whether the name is of a network outside the family: it has no grid and one head."""
     plugin = name.partition(":")[0]
-    return plugin not in MEMBERS and plugin in available("model")
+    return plugin not in GRIDS and plugin in available("model")
+
+
+def is_detector(name: str) -> bool:
+    """Whether the name is of a network that finds objects one by one."""
+    return name.partition(":")[0] in DETECTORS
+
+
+def check_task(name: str, task: str) -> None:
+    """Raise RequestError for a network that finds objects, where classes of pixels are asked for."""
+    if is_detector(name) and task != "instance":
+        raise RequestError(f"model '{name}' finds objects one by one: it needs task: instance, and task is {task}")
 
 
 def split_depth(name: str, depth: int) -> tuple[str, int]:
@@ -27,8 +38,8 @@ def split_depth(name: str, depth: int) -> tuple[str, int]:
 def check_model(name: str, depth: int) -> None:
     """Raise RequestError for a network that does not exist, with the nearest name that does; nothing is imported."""
     plugin = name.partition(":")[0]
-    if plugin not in MEMBERS and plugin not in available("model"):
-        raise unknown("model", name, [*MEMBERS, *available("model")])
+    if plugin not in GRIDS and plugin not in available("model"):
+        raise unknown("model", name, [*GRIDS, *available("model")])
     if is_outside(name):
         split_depth(name, depth)
     else:

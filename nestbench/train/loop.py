@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from nestbench.datasets.feed import Feed, training_batches
 from nestbench.errors import RunError
 from nestbench.machine import Plan
@@ -13,22 +16,25 @@ from nestbench.results.records import Epoch
 from nestbench.study.schema import Recipe
 from nestbench.train.checkpoint import Keeper
 from nestbench.train.course import Course
-from nestbench.train.steps import Loss, training_step, validate
+
+Pause = Callable[[], None]
+"""Called between two steps."""
+Step = Callable[[AnyNetwork, Tensor, Tensor, torch.optim.Optimizer], Tensor]
+"""One step down the gradient, by images (N, C, *space) and their truth (N, *space); gives the loss before it."""
+Validate = Callable[[AnyNetwork, Pause], tuple[float, float]]
+"""Mean loss on the validation side, and the score there by which epochs are compared (0 to 1)."""
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a network is trained on, and how."""
+    """What a network is trained on, and how. What is learnt, masks or objects, is in the two functions."""
 
     training: Feed
-    validation: Feed
     recipe: Recipe
-    loss: Loss
     seed: int
     plan: Plan
-    parts: int = 1
-    """In how many parts a batch passes through the network, whose gradients are added up: less memory for the same
-    step, but for batch norm and Dice, which see a part where they would see the batch."""
+    step: Step
+    validate: Validate
 
 
 def fit(model: AnyNetwork, lesson: Lesson, keeper: Keeper | None = None) -> Generator[Epoch, None, None]:
@@ -37,7 +43,7 @@ def fit(model: AnyNetwork, lesson: Lesson, keeper: Keeper | None = None) -> Gene
     The order of samples, their augmentation and dropout are functions of (seed, epoch) alone. Where ``keeper`` has a
     checkpoint, the epochs that it holds come at once, and training goes on from it as if it had never stopped, to the
     bit on one machine. When the generator ends or is closed, the model holds the weights of its best epoch by
-    validation IoU.
+    the validation score.
     Raises RunError where the loss is no longer a finite number, StoppedError where the keeper asks to stop.
     """
     course = Course(model, lesson.recipe, -(-len(lesson.training) // lesson.recipe.batch), lesson.plan.device)
@@ -71,23 +77,20 @@ def _epoch(course: Course, lesson: Lesson, keeper: Keeper | None) -> Epoch:
     _pass(course, lesson, pause)
     train_loss = float(course.loss) / len(lesson.training) / len(course.model.spec.heads)
     _finite(train_loss, "training", index)
-    validation_loss, iou = validate(course.model, lesson.validation, lesson.loss, lesson.plan, pause)
+    validation_loss, score = lesson.validate(course.model, pause)
     _finite(validation_loss, "validation", index)
-    course.rate.after_epoch(iou)
-    better = iou > max((epoch.validation_iou for epoch in course.epochs), default=-1.0)
-    return Epoch(index, train_loss, validation_loss, iou, better, time.perf_counter() - began)
+    course.rate.after_epoch(score)
+    better = score > max((epoch.validation_iou for epoch in course.epochs), default=-1.0)
+    return Epoch(index, train_loss, validation_loss, score, better, time.perf_counter() - began)
 
 
-def _pass(course: Course, lesson: Lesson, pause: Callable[[], None]) -> None:
+def _pass(course: Course, lesson: Lesson, pause: Pause) -> None:
     """The steps of an epoch that are still to be taken."""
     course.model.train()
     recipe, position = lesson.recipe, (lesson.seed, len(course.epochs))
     batches = training_batches(lesson.training, recipe.batch, *position, augmented=recipe.augment, start=course.steps)
     for images, masks in batches:
-        value = training_step(
-            course.model, images, masks, lesson.loss, lesson.plan, course.optimiser, parts=lesson.parts
-        )
-        course.loss += value * len(images)
+        course.loss += lesson.step(course.model, images, masks, course.optimiser) * len(images)
         course.rate.after_step()
         course.steps += 1
         pause()

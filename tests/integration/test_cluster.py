@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from nestbench.cluster.crew import open_cluster
+from nestbench.cluster.shared import held
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.errors import RequestError
@@ -18,12 +20,10 @@ from nestbench.machine import Plan
 from nestbench.results.places import run_folder
 from nestbench.results.reading import hashed
 from nestbench.results.records import read_result
-from nestbench.runner.cluster import open_cluster
-from nestbench.runner.job import Job
-from nestbench.runner.messages import Began, Ended, Reported
-from nestbench.runner.shared import held
-from nestbench.runner.workers import open_workers
 from nestbench.study.schema import Run, Study
+from nestbench.work.job import Job
+from nestbench.work.messages import Began, Ended, Reported
+from nestbench.work.workers import open_workers
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'nestbench[cluster]'")
 
@@ -208,13 +208,13 @@ def test_a_run_that_hangs_is_ended_and_its_process_with_it(nodes, data, whole, t
 
 
 def test_a_run_whose_node_never_says_that_it_ended_is_lost_all_the_same(nodes, data, tmp_path, monkeypatch):
-    monkeypatch.setattr("nestbench.runner.cluster.GRACE", 0.0)
+    monkeypatch.setattr("nestbench.cluster.crew.GRACE", 0.0)
     job = jobs_in(tmp_path, data)[0]
     with crew_of(nodes, tmp_path, data) as crew:
         crew.start(job)
         until_all_wait(crew, 1)
         monkeypatch.setattr("ray.cancel", lambda *_, **__: None)
-        monkeypatch.setattr("nestbench.runner.cluster.end_process", lambda *_: None)
+        monkeypatch.setattr("nestbench.cluster.crew.end_process", lambda *_: None)
         crew.kill(job.run)
         end = drive(crew)[-1]
     assert (end.kind, end.reason) == ("lost", "it was ended, and its node does not answer")
@@ -289,7 +289,7 @@ def test_a_cluster_of_another_version_is_refused(nodes, tmp_path, monkeypatch):
 
 
 def test_nodes_with_another_nestbench_are_named(nodes, tmp_path, monkeypatch):
-    monkeypatch.setattr("nestbench.runner.nodes.__version__", "0.0.0")
+    monkeypatch.setattr("nestbench.cluster.nodes.__version__", "0.0.0")
     with (
         pytest.raises(RequestError, match=rf"'{socket.gethostname()}' has nestbench .*, and here is 0\.0\.0"),
         open_cluster(nodes.address, PLAN, (tmp_path,)),

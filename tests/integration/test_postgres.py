@@ -14,9 +14,9 @@ import pytest
 
 from nestbench.errors import RequestError
 from nestbench.results.records import Epoch, Result, write_epochs
-from nestbench.runner.database import open_url
-from nestbench.runner.search import CellSearch
-from nestbench.runner.store import Store, new_store
+from nestbench.searches.database import open_url
+from nestbench.searches.search import CellSearch
+from nestbench.searches.store import Store, new_store
 from nestbench.study.schema import Study
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'nestbench[cluster]')")

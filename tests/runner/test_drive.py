@@ -10,11 +10,11 @@ from nestbench.results.places import run_folder
 from nestbench.results.records import Epoch, Result, write_result
 from nestbench.runner.drive import Driver
 from nestbench.runner.events import Advanced, Failed, Finished, Paused, Retried, Started
-from nestbench.runner.job import Job
-from nestbench.runner.messages import Began, Ended, Reported
 from nestbench.runner.queue import find_done, open_queues
-from nestbench.runner.store import new_store
+from nestbench.searches.store import new_store
 from nestbench.study.schema import Study
+from nestbench.work.job import Job
+from nestbench.work.messages import Began, Ended, Reported
 
 PLAN = Plan("cpu", "float32", "contiguous", 1)
 

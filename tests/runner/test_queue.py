@@ -7,11 +7,11 @@ from nestbench.errors import RequestError
 from nestbench.machine import Plan
 from nestbench.results.places import run_folder
 from nestbench.results.records import Epoch, Result, write_epochs, write_result
-from nestbench.runner.job import Job
 from nestbench.runner.queue import find_done, open_queues
-from nestbench.runner.search import SEARCH_SEED
-from nestbench.runner.store import new_store
+from nestbench.searches.search import SEARCH_SEED
+from nestbench.searches.store import new_store
 from nestbench.study.schema import Study
+from nestbench.work.job import Job
 
 SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "batch": [4, 8], "epochs": {"low": 2, "high": 9}}
 

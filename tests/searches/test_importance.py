@@ -1,8 +1,8 @@
 import random
 
 from nestbench.results.importance import read_importance, write_importance
-from nestbench.runner.importance import ENOUGH, importance
-from nestbench.runner.samplers import distributions
+from nestbench.searches.importance import ENOUGH, importance
+from nestbench.searches.samplers import distributions
 from nestbench.study.schema import Search
 
 SPACE = Search.model_validate(

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from nestbench.errors import NestbenchError
 from nestbench.results.records import Epoch
-from nestbench.runner.job import Job
+from nestbench.work.job import Job
 
 _SCALARS = ("train_loss", "validation_loss", "validation_iou", "seconds")
 

@@ -7,7 +7,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from small_search import CELL, cell_search, epoch, finish, result, told
 
-from nestbench.runner.store import Store
+from nestbench.searches.store import Store
 from nestbench.study.schema import Run
 
 

@@ -14,10 +14,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nestbench.results.importance import Importance
 from nestbench.results.records import Epoch, Result, read_epochs
-from nestbench.runner.importance import importance
-from nestbench.runner.samplers import Values, distributions, planned, sampler, stopper
-from nestbench.runner.shelf import LABEL, Row
-from nestbench.runner.store import Store
+from nestbench.searches.importance import importance
+from nestbench.searches.samplers import Values, distributions, planned, sampler, stopper
+from nestbench.searches.shelf import LABEL, Row
+from nestbench.searches.store import Store
 from nestbench.study.schema import Cell, Recipe, Run, Study
 from nestbench.study.space import holds
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from nestbench import __version__
+from nestbench.cluster.shared import Tokens, misfit
 from nestbench.errors import refuse
-from nestbench.runner.shared import Tokens, misfit
 
 PATIENCE = 120.0
 """Seconds in which each node must have begun a process and looked at the shared folders."""

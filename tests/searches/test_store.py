@@ -4,7 +4,7 @@ from small_search import CELL, age, alter, cell_search, epoch, finish, result, s
 
 from nestbench.errors import RequestError
 from nestbench.results.records import write_epochs
-from nestbench.runner.store import new_store
+from nestbench.searches.store import new_store
 from nestbench.study.schema import Run
 
 

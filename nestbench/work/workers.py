@@ -15,11 +15,11 @@ from multiprocessing.managers import SyncManager
 from queue import Empty, Queue
 
 from nestbench.results.records import Epoch, Result
-from nestbench.runner.execute import execute
-from nestbench.runner.job import Job
-from nestbench.runner.messages import Began, Ended, Message, Reported, ended
-from nestbench.runner.process import asked_to_stop, begin, outlive_signals, serve
 from nestbench.study.schema import Run
+from nestbench.work.execute import execute
+from nestbench.work.job import Job
+from nestbench.work.messages import Began, Ended, Message, Reported, ended
+from nestbench.work.process import asked_to_stop, begin, outlive_signals, serve
 
 WAIT = 1.0
 """Seconds after which ``next`` returns without a message."""

@@ -1,6 +1,6 @@
 import asyncio
 
-from nestbench.runner.mailbox import Mailbox
+from nestbench.cluster.mailbox import Mailbox
 
 
 def test_messages_are_heard_in_the_order_in_which_they_were_left():

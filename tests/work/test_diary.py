@@ -7,9 +7,9 @@ from nestbench.datasets.splits import Split
 from nestbench.errors import RunError
 from nestbench.machine import Plan
 from nestbench.results.records import Epoch
-from nestbench.runner.diary import open_diary
-from nestbench.runner.job import Job
 from nestbench.study.schema import Run, Study
+from nestbench.work.diary import open_diary
+from nestbench.work.job import Job
 
 (CELL,) = Study.model_validate({"name": "s", "datasets": [{"name": "synthetic"}], "models": ["unet"]}).cells()
 JOB = Job(

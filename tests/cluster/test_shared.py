@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from nestbench import __version__
+from nestbench.cluster.shared import held, misfit, tokens, unseen
 from nestbench.errors import RequestError, RunError
 from nestbench.results.running import running
-from nestbench.runner.shared import held, misfit, tokens, unseen
 
 
 def test_who_sees_the_same_folders_reads_the_tokens_and_they_go_with_the_block(tmp_path):
@@ -54,7 +54,7 @@ def test_a_run_is_held_by_one_process_and_the_other_is_told_by_whom(tmp_path):
 def test_a_run_is_free_when_the_process_that_held_it_is_killed(tmp_path):
     code = f"""
 from pathlib import Path
-from nestbench.runner.shared import held
+from nestbench.cluster.shared import held
 with held(Path({str(tmp_path)!r})):
     print("held", flush=True)
     input()

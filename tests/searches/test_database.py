@@ -5,7 +5,7 @@ import pytest
 from small_search import age
 
 from nestbench.errors import RequestError
-from nestbench.runner.database import let_go, open_file, open_url
+from nestbench.searches.database import let_go, open_file, open_url
 
 
 @pytest.mark.parametrize(

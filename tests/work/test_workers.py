@@ -9,11 +9,11 @@ from nestbench.datasets.splits import split_cases
 from nestbench.machine import Plan
 from nestbench.results.places import run_folder
 from nestbench.results.records import read_cases, read_epochs, read_result
-from nestbench.runner.job import Job
-from nestbench.runner.messages import Began, Ended, Reported
 from nestbench.runner.status import study_status
-from nestbench.runner.workers import open_workers
 from nestbench.study.schema import Study
+from nestbench.work.job import Job
+from nestbench.work.messages import Began, Ended, Reported
+from nestbench.work.workers import open_workers
 
 PLAN = Plan("cpu", "float32", "contiguous", 1)
 STUDY = Study.model_validate(

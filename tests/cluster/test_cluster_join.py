@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from nestbench.cluster.join import joined, load_ray
 from nestbench.errors import RequestError
-from nestbench.runner.join import joined, load_ray
 
 
 @contextmanager

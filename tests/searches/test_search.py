@@ -5,8 +5,8 @@ import optuna
 import pytest
 
 from nestbench.results.records import Epoch, Result, write_epochs
-from nestbench.runner.search import CellSearch
-from nestbench.runner.store import Store
+from nestbench.searches.search import CellSearch
+from nestbench.searches.store import Store
 from nestbench.study.schema import Recipe, Run, Study
 
 SPACE = {

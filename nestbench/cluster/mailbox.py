@@ -2,7 +2,7 @@
 
 import asyncio
 
-from nestbench.runner.messages import Message
+from nestbench.work.messages import Message
 
 Told = tuple[int, Message]
 """A message, and the number of the flight that it comes from: a run that is tried again flies again."""

@@ -1,6 +1,6 @@
 import pytest
 
-from nestbench.runner.nodes import fits, why
+from nestbench.cluster.nodes import fits, why
 
 
 @pytest.mark.parametrize(

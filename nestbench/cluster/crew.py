@@ -9,16 +9,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from nestbench.cluster.join import joined
+from nestbench.cluster.mailbox import Mailbox
+from nestbench.cluster.nodes import Needs, alive, check_nodes, end_process, fits, on, why
+from nestbench.cluster.remote import work
+from nestbench.cluster.shared import Tokens, tokens
 from nestbench.errors import RequestError, RunError
 from nestbench.machine import Plan
-from nestbench.runner.job import Job
-from nestbench.runner.join import joined
-from nestbench.runner.mailbox import Mailbox
-from nestbench.runner.messages import Began, Ended, Message
-from nestbench.runner.nodes import Needs, alive, check_nodes, end_process, fits, on, why
-from nestbench.runner.remote import work
-from nestbench.runner.shared import Tokens, tokens
 from nestbench.study.schema import Run
+from nestbench.work.job import Job
+from nestbench.work.messages import Began, Ended, Message
 
 WAIT = 1.0
 """Seconds after which ``next`` returns without a message."""

@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nestbench.cluster.join import load_ray
+from nestbench.cluster.shared import Tokens, held, unseen
 from nestbench.results.places import run_folder
 from nestbench.results.records import Epoch
-from nestbench.runner.execute import execute
-from nestbench.runner.job import Job
-from nestbench.runner.join import load_ray
-from nestbench.runner.messages import Began, Ended, Reported, ended
-from nestbench.runner.shared import Tokens, held, unseen
+from nestbench.work.execute import execute
+from nestbench.work.job import Job
+from nestbench.work.messages import Began, Ended, Reported, ended
 
 
 def work(number: int, job: Job, mailbox: Any, shared: Tokens) -> Ended:

@@ -8,7 +8,7 @@ from nestbench.results.records import Epoch, Result
 from nestbench.study.schema import Run
 
 if TYPE_CHECKING:
-    from nestbench.runner.job import Job
+    from nestbench.work.job import Job
 
 Kind = Literal["failed", "stopped", "memory", "lost"]
 """Why a run has no result: it failed of itself; it was asked to stop; it needs more memory than there is; whoever did

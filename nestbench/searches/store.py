@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from nestbench.errors import RequestError
-from nestbench.runner.database import AWAY, let_go, open_file, open_url, why
-from nestbench.runner.shelf import Row, Shelf, write_end
+from nestbench.searches.database import AWAY, let_go, open_file, open_url, why
+from nestbench.searches.shelf import Row, Shelf, write_end
 
 _LONGEST_PAUSE = 60.0
 
@@ -111,6 +112,7 @@ def new_store(folder: Path, url: str = "") -> Store:
     Raises RequestError for a URL that is none, a database that cannot be reached or used, and one in which a study of
     that name has its results elsewhere.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = folder.resolve()
     if not url:
         return Store(open_file(folder / "optuna.db"), str(folder / "optuna.db"), folder)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nestbench.runner.samplers import distributions, planned, stopper
+from nestbench.searches.samplers import distributions, planned, stopper
 from nestbench.study.schema import Search
 from nestbench.study.space import holds
 

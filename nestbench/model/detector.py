@@ -1,0 +1,123 @@
+"""Mask R-CNN: torchvision's region proposals, RoI align, heads and losses, on a pyramid of ours."""
+
+from typing import Any, TypedDict, cast
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.ops import MultiScaleRoIAlign
+
+from nestbench.model.pyramid import Pyramid
+from nestbench.model.spec import DetectorSpec
+
+STEPS = (1.0, 2**0.5)
+"""Anchors of a level, in units of twice its stride. With those of the next level an octave above, a side of 4 to 107
+pixels (at depth 4) is at most the fourth root of 2 from that of an anchor, which overlaps it by 0.7 then."""
+RATIOS = (0.5, 1.0, 2.0)
+
+MOST = 1000
+"""Regions that are proposed in an image, of each level and in all, and objects that are found: the Data Science Bowl's
+fullest picture holds 375, and torchvision's own limit of 100 objects would leave most of them out."""
+SAMPLED = 128
+"""Regions of an image that the heads learn from at each step, a quarter of them objects. torchvision takes 512 of an
+image of 800 pixels."""
+LEAST = 0.05
+"""Score of the least sure objects that are found, as in torchvision."""
+
+
+class Targets(TypedDict):
+    """The objects of one image."""
+
+    boxes: Tensor
+    """(n, 4), x and y of the upper left corner and of the lower right one, in pixels from the image's own corner."""
+    labels: Tensor
+    """(n,), all 1."""
+    masks: Tensor
+    """(n, H, W), uint8."""
+
+
+class Found(TypedDict):
+    """What was found in one image, the surest first."""
+
+    boxes: Tensor
+    labels: Tensor
+    scores: Tensor
+    """(n,), 0 to 1."""
+    masks: Tensor
+    """(n, 1, H, W), probability of each pixel to be the object's."""
+
+
+class Detector(nn.Module):
+    """Mask R-CNN; its heads are as wide as its pyramid, so with 256 channels they are torchvision's in every size."""
+
+    def __init__(self, spec: DetectorSpec, pretrained: bool | str = False) -> None:
+        super().__init__()
+        self.spec = spec
+        pyramid = Pyramid(spec, pretrained)
+        self.rcnn = MaskRCNN(pyramid, **settings(pyramid))
+        self.rcnn.transform = _unscaled(spec.in_channels)
+
+    @property
+    def pyramid(self) -> Pyramid:
+        """The encoder and the pyramid on it."""
+        return cast(Pyramid, self.rcnn.backbone)
+
+    def losses(self, images: Tensor, targets: list[Targets]) -> dict[str, Tensor]:
+        """The five losses of a batch (N, C, H, W): two of the regions that are proposed, and of classes, boxes, masks.
+
+        Which regions the heads see is drawn from torch's global generator.
+        """
+        self._ask_for(losses=True)
+        return cast(dict[str, Tensor], self.rcnn(list(images), targets))
+
+    def forward(self, images: Tensor, least: float = LEAST) -> list[Found]:
+        """The objects in each image (N, C, H, W) with a score above ``least``."""
+        self._ask_for(losses=False)
+        self.rcnn.roi_heads.score_thresh = least
+        return cast(list[Found], self.rcnn(list(images)))
+
+    def _ask_for(self, *, losses: bool) -> None:
+        """Ask torchvision for losses or for objects, by the mode of these modules; no layer depends on it."""
+        for part in (self.rcnn, self.rcnn.transform, self.rcnn.rpn, self.rcnn.roi_heads):
+            part.training = losses
+
+    def dense(self, images: Tensor) -> Tensor:
+        """What is computed of images (N, C, H, W) wherever objects are: the logit of each cell and anchor, (N, n)."""
+        logits, _ = self.rcnn.rpn.head(list(self.pyramid(images).values()))
+        return torch.cat([level.flatten(1) for level in logits], dim=1)
+
+
+def settings(pyramid: Pyramid) -> dict[str, Any]:
+    """All that is told to torchvision beside its own defaults."""
+    width, names = pyramid.out_channels, [str(level) for level in pyramid.levels]
+    strides = [2 ** (level + 1) for level in (*pyramid.levels, pyramid.grid.depth + 1)]
+    anchors = AnchorGenerator(tuple(tuple(s * f for f in STEPS) for s in strides), (RATIOS,) * len(strides))
+    boxes, masks = (MultiScaleRoIAlign(names, side, sampling_ratio=2) for side in (7, 14))
+    return {
+        "rpn_anchor_generator": anchors,
+        **{f"rpn_{when}_nms_top_n_{mode}": MOST for when in ("pre", "post") for mode in ("train", "test")},
+        "box_roi_pool": boxes,
+        "box_head": TwoMLPHead(width * 7**2, 4 * width),
+        "box_predictor": FastRCNNPredictor(4 * width, 2),
+        "box_score_thresh": LEAST,
+        "box_detections_per_img": MOST,
+        "box_batch_size_per_image": SAMPLED,
+        "mask_roi_pool": masks,
+        "mask_head": MaskRCNNHeads(width, (width,) * 4, 1),
+        "mask_predictor": MaskRCNNPredictor(width, width, 2),
+    }
+
+
+def _unscaled(channels: int) -> Any:
+    """Images as they come, standardised and of the study's size; torchvision would bring them to 800 pixels."""
+    transform = GeneralizedRCNNTransform(0, 0, [0.0] * channels, [1.0] * channels)
+    transform.resize = _as_they_are
+    return transform
+
+
+def _as_they_are(image: Tensor, target: Any = None) -> tuple[Tensor, Any]:
+    return image, target

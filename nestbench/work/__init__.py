@@ -1,0 +1,1 @@
+"""One run as a stateless function of a job, and the processes of this machine that do it."""
