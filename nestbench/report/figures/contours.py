@@ -14,10 +14,13 @@ from scipy import ndimage
 from skimage.measure import find_contours
 
 from nestbench.instances.count import matches, overlap
-from nestbench.instances.detected import Labels, from_labels
+from nestbench.instances.detected import from_labels
 from nestbench.report.figures.overlays import KINDS, part, show
 from nestbench.report.figures.style import WIDTH
 from nestbench.report.pictures import Overlay
+
+Numbers = NDArray[Any]
+"""A label map (H, W), as it was stored."""
 
 PERCENT = 50
 """IoU that an object needs to count as found."""
@@ -38,7 +41,7 @@ class Told(NamedTuple):
     false: NDArray[np.int64]
 
 
-def told(truth: Labels, answer: Labels) -> Told:
+def told(truth: Numbers, answer: Numbers) -> Told:
     """Which objects of two label maps match at an IoU of PERCENT."""
     true, said = (np.unique(labels[labels > 0]).astype(np.int64) for labels in (truth, answer))
     pairs = overlap(truth, from_labels(answer, np.ones(len(said))))
@@ -47,7 +50,7 @@ def told(truth: Labels, answer: Labels) -> Told:
     return Told(said[right], np.delete(true, pairs.true[chosen]), said[~right])
 
 
-def contours(overlay: Overlay, answers: dict[str, list[Labels]], scores: dict[tuple[str, str], float]) -> Figure:
+def contours(overlay: Overlay, answers: dict[str, list[Numbers]], scores: dict[tuple[str, str], float]) -> Figure:
     """Rows of pictures, columns of the image and each network, with the contours of its objects.
 
     ``answers`` holds each network's label maps (H, W) by its printed name, ``scores`` the Score of a name and case.
@@ -57,7 +60,7 @@ def contours(overlay: Overlay, answers: dict[str, list[Labels]], scores: dict[tu
     figure = Figure(figsize=(WIDTH, (side + 0.3) * len(overlay.cases) + 0.4))
     grid = figure.subplots(len(overlay.cases), columns, squeeze=False)
     for index, (case, row) in enumerate(zip(overlay.cases, grid, strict=True)):
-        truth = overlay.masks[index].astype(np.int32)
+        truth = overlay.masks[index]
         place = part(truth)
         for axes in row:
             show(axes, overlay.images[index][place])
@@ -71,7 +74,7 @@ def contours(overlay: Overlay, answers: dict[str, list[Labels]], scores: dict[tu
     return figure
 
 
-def outlines(labels: Labels, numbers: NDArray[np.int64], place: tuple[slice, slice]) -> Line:
+def outlines(labels: Numbers, numbers: NDArray[np.int64], place: tuple[slice, slice]) -> Line:
     """The contours of these objects within a part of a picture, as one path.
 
     An outline runs along the picture's border, but not along a cut: there the pixels beyond decide.
@@ -88,7 +91,7 @@ def outlines(labels: Labels, numbers: NDArray[np.int64], place: tuple[slice, sli
     return Line.make_compound_path(*paths) if paths else Line(np.empty((0, 2)))
 
 
-def _draw(axes: Axes, truth: Labels, answer: Labels, place: tuple[slice, slice], score: str) -> None:
+def _draw(axes: Axes, truth: Numbers, answer: Numbers, place: tuple[slice, slice], score: str) -> None:
     kinds = told(truth, answer)
     for kind, (colour, dash, halo) in _LOOKS.items():
         numbers = getattr(kinds, kind)

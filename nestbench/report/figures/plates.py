@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nestbench.report.blocks import Block, figure
-from nestbench.report.figures import accuracy, curves, depths, gains, searches
+from nestbench.report.figures import accuracy, curves, depths, gains, ranks, searches
 from nestbench.report.figures.grids import member_grids
 from nestbench.report.figures.overlays import WHOLE, overlays
 from nestbench.report.figures.style import Mark, marks, save
 from nestbench.report.frames import first, groups, rows
 from nestbench.report.gather import Evidence
-from nestbench.report.names import counted, points, shortened, significant, title
+from nestbench.report.names import counted, points, probability, shortened, significant, title
 from nestbench.report.prose import finished_seeds
 from nestbench.results.reading import hashed
 from nestbench.study.models import is_outside
@@ -64,7 +64,7 @@ def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFra
                 f"trained to that depth alone. Bars: ± one s.d. over seeds. n = {finished_seeds(evidence)}."
             )
             yield plate(drawn, evidence, build, f"depth-{dataset}", caption)
-    for dataset, own in groups(isolated, "dataset"):
+    for dataset, own in groups(depths.paired(isolated, depth), "dataset"):
         drawn = depths.embedded(own, _marks(evidence), depth)
         caption = (
             f"{dataset}: what training with all heads (embedded) gains over training the same network alone "
@@ -72,6 +72,22 @@ def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFra
             f"seeds and subjects, not corrected for their number. n = {finished_seeds(evidence)}."
         )
         yield plate(drawn, evidence, build, f"embedded-{dataset}", caption)
+
+
+def rank_plate(evidence: Evidence, table: pd.DataFrame, build: Path) -> Iterator[Block]:
+    """The critical-difference diagram over all data sets."""
+    drawn = ranks.critical_difference(table, _marks(evidence), evidence.study.depth)
+    p, count = probability(table["friedman"].iloc[0]), counted(int(table["datasets"].iloc[0]), "data set")
+    found = (
+        "networks under one bar are not told apart by Nemenyi's test"
+        if table["critical"].notna().all()
+        else "nobody is told apart"
+    )
+    caption = (
+        f"Mean rank of each network (1 is the best by mean test IoU). Friedman's test: p = {p}; {found}. n = {count}."
+    )
+    told = "; ".join(f"{title(row.model, evidence.study.depth)} {row.rank:.2f}" for row in rows(table))
+    yield plate(drawn, evidence, build, "ranks", caption, f"{told}.")
 
 
 def gain_plates(evidence: Evidence, cases: pd.DataFrame, sizes: pd.DataFrame, build: Path) -> Iterator[Block]:

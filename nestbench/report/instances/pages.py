@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from nestbench.report import answers, ledgers, prose
+from nestbench.report import answers as which
+from nestbench.report import ledgers, prose
 from nestbench.report import sheets as shared
 from nestbench.report.blocks import Block, heading, paragraph
 from nestbench.report.figures import contours, curves, objects, plates
@@ -14,10 +15,12 @@ from nestbench.report.figures.style import marks
 from nestbench.report.frames import groups, rows
 from nestbench.report.gather import Evidence
 from nestbench.report.instances import sheets
-from nestbench.report.instances.tables import Tables
+from nestbench.report.instances.tables import Tables, make_tables
 from nestbench.report.names import shortened, title
 from nestbench.report.prose import finished_seeds
 from nestbench.study.models import is_detector
+
+__all__ = ["answers", "make_tables", "sections"]
 
 _OBJECTS = (
     "A match of a found and a true object needs an IoU of at least a threshold: the found objects, the surest first, "
@@ -33,13 +36,10 @@ _SURE = ", and so was from which score on an object of a Mask R-CNN counts, all 
 _TESTS = "What is said of IoU under Statistics, and of an epoch's validation IoU, is here of Score{where}."
 
 
-def said(numbers: Tables, depth: int) -> list[str]:
-    """What the results answer."""
-    main = numbers["members"]
-    judged = (
-        main[main["primary"]].drop(columns=["iou", "iou_sd"]).rename(columns={"score": "iou", "score_sd": "iou_sd"})
-    )
-    return answers.answers(judged, numbers.get("comparisons", pd.DataFrame()), depth, "Score")
+def answers(main: pd.DataFrame, pairs: pd.DataFrame, depth: int) -> list[str]:
+    """Which network to use, by Score, one paragraph a data set and encoder."""
+    judged = main[main["primary"]]
+    return which.answers(judged.assign(iou=judged["score"], iou_sd=judged["score_sd"]), pairs, depth, "Score")
 
 
 def sections(evidence: Evidence, numbers: Tables, search: list[Block], build: Path) -> Iterator[list[Block]]:
@@ -121,8 +121,8 @@ def _contours(evidence: Evidence, build: Path) -> Iterator[Block]:
         own = scores[(scores["dataset"] == dataset) & (scores["encoder"] == encoder)]
         shown = own[own["case"].isin(evidence.overlays[dataset].cases)].drop_duplicates(["model", "case"])
         score = {(title(row.model, depth), row.case): row.score for row in rows(shown)}
-        answers_ = {title(key[2], depth): evidence.predictions[key] for key in keys}
-        drawn = contours.contours(evidence.overlays[dataset], answers_, score)
+        found = {title(key[2], depth): evidence.predictions[key] for key in keys}
+        drawn = contours.contours(evidence.overlays[dataset], found, score)
         caption = (
             f"{dataset}, {encoder}: the best, the median and the worst test case by the mean over all runs "
             f"({', '.join(map(shortened, evidence.overlays[dataset].cases))}). Solid: objects that the first finished "

@@ -10,7 +10,9 @@ from nestbench.report.frames import CELL, PANEL, first, groups
 from nestbench.report.gather import Evidence
 from nestbench.report.instances.objects import Objects
 from nestbench.report.instances.paper import printed, protocols
-from nestbench.report.statistics import bootstrap, compare_members, grid, verdict
+from nestbench.report.names import title
+from nestbench.report.statistics.comparisons import BETTER, WORSE, compare_members, correct, grid, verdict
+from nestbench.report.statistics.resampling import bootstrap
 from nestbench.report.tables import chosen, unfinished
 from nestbench.results.instance_scores import METRICS, POOLED, SIZES, THRESHOLDS
 
@@ -25,7 +27,7 @@ Tables = dict[str, pd.DataFrame]
 def make_tables(evidence: Evidence, objects: Objects) -> Tables:
     """Every table of a study by name; those that say nothing are left out."""
     judged = evidence.primary_cases()
-    pairs = compare_members(judged, "score")
+    pairs = compared(judged, evidence.study.margin / 100)
     main = members(evidence, objects, pairs)
     theirs = printed(evidence, main)
     made = {
@@ -43,6 +45,12 @@ def make_tables(evidence: Evidence, objects: Objects) -> Tables:
     return {name: table for name, table in made.items() if len(table)}
 
 
+def compared(judged: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """Every comparison of two networks by Score, corrected; ``margin`` (0 to 1) is of Score too."""
+    pairs = correct(compare_members(judged.assign(iou=judged["score"])), margin=margin)[0]
+    return pairs.assign(verdict=pairs["verdict"].str.replace("IoU", "Score")) if len(pairs) else pairs
+
+
 def members(evidence: Evidence, objects: Objects, pairs: pd.DataFrame) -> pd.DataFrame:
     """The main table: a row per cell and output with its scores over seeds; ``primary`` is the one judged by.
 
@@ -53,13 +61,15 @@ def members(evidence: Evidence, objects: Objects, pairs: pd.DataFrame) -> pd.Dat
     for (dataset, encoder), panel in groups(tested, PANEL):
         names = first(panel, "model")
         reference = "unet" if "unet" in names else names[0]
+        lost = f"{title(reference, evidence.study.depth)} {BETTER}"
         for (model, output), own in groups(panel, ["model", "output"]):
             primary = bool((own["primary"] == output).all())
             words = {n: verdict(pairs, dataset, encoder, model, n) for n in names if n != model and primary}
+            word = words.get(reference, "")
             rows.append(
                 {"dataset": dataset, "encoder": encoder, "model": model, "output": output, "primary": primary}
-                | {**_scores(own), "reference": reference, "verdict": words.get(reference, "")}
-                | {"best": bool(words) and set(words.values()) == {"better"}}
+                | {**_scores(own), "reference": reference, "verdict": lost if word == WORSE else word}
+                | {"best": bool(words) and set(words.values()) == {BETTER}}
             )
     sizes = evidence.done.groupby(CELL, sort=False, as_index=False)["parameters"].first()
     return pd.DataFrame(rows).merge(_spread(objects.pooled, WAY, list(POOLED)), on=WAY).merge(sizes, on=CELL)
