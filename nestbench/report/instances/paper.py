@@ -1,7 +1,7 @@
 """What the UNet++ paper prints of instance segmentation, to set beside ours, and how its protocol differs.
 
-Source: arXiv 1912.05074 (IEEE TMI 39(6), 2020), its table of Mask R-CNN: nuclei, resnet-101, IoU and Dice in percent,
-Score as a share. Neither trials nor spread are given, nor how objects were told apart in what U-Net and UNet++ found.
+Source: arXiv 1912.05074 (IEEE TMI 39(6), 2020), table V: nuclei, resnet-101, IoU and Dice in percent, Score as a share,
+without a spread. How objects were told apart in what U-Net and UNet++ found is not said.
 """
 
 from typing import NamedTuple

@@ -19,7 +19,7 @@ from nestbench.results.instance_scores import METRICS, POOLED, SIZES, THRESHOLDS
 WAY = [*CELL, "output"]
 """Columns that name a network and how its objects are told apart."""
 
-SIZED = ("score", "found_50", "best_iou", "best_dice")
+SIZED = ("score", "found_50", "found_75", "best_iou", "best_dice")
 
 Tables = dict[str, pd.DataFrame]
 
