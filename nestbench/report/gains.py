@@ -77,5 +77,5 @@ def _mean(cell: pd.DataFrame) -> dict[str, Any]:
     table = cell.pivot_table(index="seed", columns="subject", values="difference", aggfunc="mean").dropna(
         axis="columns"
     )
-    low, high = bootstrap(table.to_numpy()) if min(table.shape) > 1 else (nan, nan)
+    low, high = map(float, bootstrap(table.to_numpy())) if min(table.shape) > 1 else (nan, nan)
     return {"cases": cell["case"].nunique(), "difference": float(table.to_numpy().mean()), "low": low, "high": high}

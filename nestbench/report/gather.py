@@ -1,7 +1,7 @@
 """Everything that a report is made from, read once from results/<study>/ into tables."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,14 +145,15 @@ def _run_row(run: Run, path: Path, result: Result | None) -> dict[str, Any]:
     return _name(run) | {"state": "done", "reason": "", "recipe": recipe} | {f: getattr(result, f) for f in _FACTS}
 
 
-def _tables(found: Finished, study: Study) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _tables(found: Finished, study: Study) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame]:
     """Scores of a run's cases, those of its classes where it has several, and its epochs."""
     counts = found.cases
     if study.task == "instance":
-        return instance_scores.case_scores(counts), pd.DataFrame(), found.epochs
+        return instance_scores.case_scores(counts), None, found.epochs
+    if one_class(counts):
+        return case_scores(counts), None, found.epochs
     judged = counts[(counts["split"] == "test") & (counts["output"] == found.result.primary)]
-    several = judged.iloc[:0] if one_class(counts) else judged
-    return case_scores(counts), class_scores(several), found.epochs
+    return case_scores(counts), class_scores(judged), found.epochs
 
 
 def _empty(counts: pd.DataFrame) -> tuple[int, int]:
@@ -162,7 +163,9 @@ def _empty(counts: pd.DataFrame) -> tuple[int, int]:
     return int((pixels == 0).sum()), len(pixels)
 
 
-def _joined(names: pd.DataFrame, parts: tuple[pd.DataFrame, ...]) -> pd.DataFrame:
+def _joined(names: pd.DataFrame, parts: Sequence[pd.DataFrame | None]) -> pd.DataFrame:
     """One table of all runs' tables, with the name of its run in every row: repeated at once, which is fast."""
-    rows = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    return pd.concat([pd.concat(parts, ignore_index=True), names.take(rows).reset_index(drop=True)], axis=1)
+    tables = [part for part in parts if part is not None]
+    rows = np.repeat(np.arange(len(parts)), [0 if part is None else len(part) for part in parts])
+    joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat([joined, names.take(rows).reset_index(drop=True)], axis=1)

@@ -71,7 +71,7 @@ def unfinished(evidence: Evidence) -> pd.DataFrame:
 def _scores(cases: pd.DataFrame) -> dict[str, Any]:
     table = grid(cases)
     seeds, subjects = table.shape
-    low, high = bootstrap(table.to_numpy()) if min(seeds, subjects) > 1 else (math.nan, math.nan)
+    low, high = map(float, bootstrap(table.to_numpy())) if min(seeds, subjects) > 1 else (math.nan, math.nan)
     scores: dict[str, Any] = {"seeds": seeds, "cases": cases["case"].nunique(), "low": low, "high": high}
     by_seed = cases.groupby(["seed", "subject"])[list(METRICS)].mean().groupby("seed").mean()
     for metric in METRICS:

@@ -69,8 +69,9 @@ def test_a_depth_that_the_test_confirms_is_told_with_all_that_it_saves(make_evid
     evidence = make_evidence(models=("unet++ds",))
     said = decided(evidence, chosen=True, confirmed=True, test=-0.001, test_low=-0.003)
     assert said.replace(MINUS, "-") == (
-        "On nuclei with timm:resnet18: UNet++ DS may be pruned to L2 (-0.10 points on the test cases, at least -0.30) and "
-        "takes 1.00 of 16.0 million parameters, 9.19 of 21.1 GFLOPs and 18.4 of 42.2 ms on AMD EPYC 9V74 80-Core Processor."
+        "On nuclei with timm:resnet18: UNet++ DS may be pruned to L2 (-0.10 points on the test cases, at least -0.30) "
+        "and takes 1.00 of 16.0 million parameters, 9.19 of 21.1 GFLOPs and 18.4 of 42.2 ms on AMD EPYC 9V74 80-Core "
+        "Processor."
     )
 
 

@@ -47,9 +47,9 @@ def _curve(axes: Axes, by_seed: pd.DataFrame, mark: Mark) -> None:
     band = whole - deviation.iloc[:last], whole + deviation.iloc[:last]
     axes.fill_between(whole.index, *band, color=mark.colour, alpha=0.1, lw=0)
     axes.plot(rest.index, rest, color=mark.colour, lw=0.5)
-    for _, seed in by_seed.items():
-        end = seed.dropna()
-        axes.plot(end.index[-1], end.iloc[-1], color=mark.colour, marker=mark.marker, ms=4, mew=0, zorder=3)
+    ends = [seed.dropna() for _, seed in by_seed.items()]
+    places = [end.index[-1] for end in ends], [end.iloc[-1] for end in ends]
+    axes.plot(*places, color=mark.colour, ls="", marker=mark.marker, ms=4, mew=0, zorder=3)
 
 
 def _near(epochs: pd.DataFrame, column: str) -> tuple[float, float, float]:

@@ -30,6 +30,8 @@ from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
 
+FEWEST_SEEDS = 2
+
 LEVEL = 0.05
 """Probability of a false finding that is accepted, over all comparisons of a table."""
 

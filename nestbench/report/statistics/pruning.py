@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nestbench.report.frames import CELL, groups
 from nestbench.report.statistics.comparisons import MARGIN, grid, holm
-from nestbench.report.statistics.crossed import LEVEL, lowest, moments, p_above, stacked
+from nestbench.report.statistics.crossed import LEVEL, Array, lowest, moments, p_above, stacked
 
 _SIDES = ("validation", "test")
 
@@ -39,7 +40,8 @@ def prunable(cases: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
             seeds=found.seeds.astype(int),
             subjects=found.subjects.astype(int),
         )
-    table["chosen"] = table.groupby(CELL, sort=False)["p_validation"].transform(_chosen).astype(bool)
+    validation = table.groupby(CELL, sort=False)["p_validation"]
+    table["chosen"] = validation.transform(lambda p: sequence(p.to_numpy())).astype(bool)
     corrected = holm(table["p_test"].where(table["chosen"]).to_numpy())
     return table.assign(p_test_holm=corrected, confirmed=corrected < LEVEL)
 
@@ -55,7 +57,11 @@ def _heads(key: tuple[str, ...], cases: pd.DataFrame) -> Iterator[dict[str, obje
         yield row
 
 
-def _chosen(p: pd.Series) -> pd.Series:
-    """The shallowest head that passes, all deeper ones having passed."""
-    passed = (p < LEVEL).to_numpy()[::-1].cumprod()[::-1].astype(bool)
-    return pd.Series(passed & (np.cumsum(passed) == 1), index=p.index)
+def sequence(p: Array) -> NDArray[np.bool_]:
+    """Which of a network's heads is chosen: the shallowest that passes, all deeper ones having passed; or none.
+
+    ``p`` is that of each head but the deepest, the shallowest first.
+    """
+    passed = (p < LEVEL)[::-1].cumprod()[::-1].astype(bool)
+    chosen: NDArray[np.bool_] = passed & (np.cumsum(passed) == 1)
+    return chosen

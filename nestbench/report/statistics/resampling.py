@@ -6,6 +6,7 @@ pigeonhole bootstrap of crossed samples).
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, stdtrit
 
 from nestbench.report.frames import groups
 from nestbench.report.statistics.comparisons import grid
@@ -16,10 +17,17 @@ ROUNDS = 2000
 _ROUNDING = 1e-12
 
 
-def bootstrap(table: Array, rounds: int = ROUNDS) -> tuple[float, float]:
-    """95 % percentile interval of the mean of a table (seeds, subjects)."""
-    low, high = np.quantile(_means(table[None], rounds)[0], (0.025, 0.975))
-    return float(low), float(high)
+def bootstrap(tables: Array, rounds: int = ROUNDS) -> Array:
+    """95 % intervals (2, ...) of the means of tables (..., seeds, subjects): their lower and upper ends.
+
+    They are percentiles, further out where subjects are few: percentiles alone are those of a normal distribution whose
+    variance is too small by one degree of freedom. Source: Hesterberg, The American Statistician 69(4), 2015.
+    """
+    *shape, seeds, subjects = tables.shape
+    means = _means(tables.reshape(-1, seeds, subjects), rounds)
+    reach = np.sqrt(subjects / (subjects - 1)) * -stdtrit(subjects - 1, 0.025)
+    ends: Array = np.quantile(means, (ndtr(-reach), ndtr(reach)), axis=1)
+    return ends.reshape(2, *shape)
 
 
 def first_rank(panel: pd.DataFrame, rounds: int = ROUNDS) -> dict[str, float]:
