@@ -6,7 +6,7 @@ How an output decides what is an object (a score, a ``Separation``) is chosen on
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,9 +18,9 @@ from nestbench.datasets.feed import Feed, standardise
 from nestbench.evaluate import predict
 from nestbench.instances.count import count, score
 from nestbench.instances.detected import Detected, from_labels, from_masks
-from nestbench.instances.separate import METHODS, Separation, candidates, choose, segment
+from nestbench.instances.separate import METHODS, Method, Separation, candidates, choose, segment
 from nestbench.machine import Plan
-from nestbench.model import AnyNetwork, Detector
+from nestbench.model import AnyNetwork, Detector, DetectorSpec, Spec
 from nestbench.model.detector import LEAST
 from nestbench.results.instance_scores import InstanceCounts, joined
 
@@ -77,9 +77,16 @@ def confident(found: Detected, least: float) -> Detected:
     return from_labels(labels, sure.scores[left - 1])
 
 
-def outputs(model: AnyNetwork) -> tuple[str, ...]:
+def outputs_of(spec: Spec) -> tuple[str, ...]:
     """Names of the ways in which a network's objects are told apart; it is judged by the last."""
-    return model.spec.outputs if isinstance(model, Detector) else METHODS
+    return spec.outputs if isinstance(spec, DetectorSpec) else METHODS
+
+
+def unsettled(spec: Spec, output: str) -> Way:
+    """The way of an output before anything was chosen."""
+    if isinstance(spec, DetectorSpec):
+        return partial(_sure, least=SURE)
+    return partial(_separated, how=Separation(cast(Method, output)))
 
 
 def settle(model: AnyNetwork, validation: Feed, plan: Plan) -> dict[str, Way]:
@@ -103,7 +110,7 @@ def judge_objects(
         found = {output: way(answer) for output, way in ways.items()}
         keys = {"split": split, "case": case.id, "subject": case.subject}
         tables = [_counted(truth, objects, keys | {"output": output}) for output, objects in found.items()]
-        yield FoundCase(joined(tables), found[outputs(model)[-1]].sure.labels)
+        yield FoundCase(joined(tables), found[outputs_of(model.spec)[-1]].sure.labels)
 
 
 def answers(model: AnyNetwork, data: Feed, plan: Plan) -> Iterator[Answer]:

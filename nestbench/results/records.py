@@ -17,6 +17,7 @@ from nestbench.results.reading import hashed, naming, read_json
 from nestbench.study.schema import Recipe, Run
 
 CHECKPOINT = "checkpoint.safetensors"
+WEIGHTS = "weights.safetensors"
 
 _BEGUN = "begun.json"
 
@@ -26,7 +27,7 @@ _FILES = (
     "detections.parquet",
     "epochs.jsonl",
     "predictions.npz",
-    "weights.safetensors",
+    WEIGHTS,
 )
 
 

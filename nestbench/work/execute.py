@@ -10,7 +10,7 @@ from nestbench import plugins
 from nestbench.datasets.feed import Feed, feed
 from nestbench.datasets.prepared import Prepared, Truth, reopen
 from nestbench.errors import MemoryExhaustedError, reason
-from nestbench.find import outputs
+from nestbench.find import outputs_of
 from nestbench.machine import environment
 from nestbench.model import AnyNetwork, Detector, construct
 from nestbench.results.places import run_folder
@@ -103,7 +103,7 @@ def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], st
     scores = {} if job.run.trial is not None else test(job, data, model, stop)
     return Result(
         identity=job.identity,
-        primary=outputs(model)[-1] if job.run.cell.task == "instance" else model.spec.primary,
+        primary=outputs_of(model.spec)[-1] if job.run.cell.task == "instance" else model.spec.primary,
         validation=best.validation_iou,
         best_epoch=best.index,
         epochs=len(epochs),

@@ -14,7 +14,7 @@ from nestbench.model.files import Use
 from nestbench.results import instance_scores
 from nestbench.results.places import run_folder
 from nestbench.results.predictions import writing_predictions
-from nestbench.results.records import write_cases, write_instances
+from nestbench.results.records import WEIGHTS, write_cases, write_instances
 from nestbench.results.scores import mean_scores
 from nestbench.work.job import Job, Stop
 
@@ -75,4 +75,4 @@ def _keep(job: Job, data: Prepared, model: AnyNetwork) -> None:
     spec = job.run.cell.dataset
     view = {key: getattr(spec, key) for key in ("size", "patch", "window", "percentiles", "spacing")}
     about = Use(classes=data.classes, marks=data.marks, **view)
-    save(model, run_folder(job.folder, job.run) / "weights.safetensors", about)
+    save(model, run_folder(job.folder, job.run) / WEIGHTS, about)
