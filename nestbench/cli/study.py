@@ -17,6 +17,7 @@ from nestbench.cli.study_file import (
     checked_precision,
     read,
 )
+from nestbench.cli.study_plan import plan
 from nestbench.cli.study_run import run
 from nestbench.cli.study_status import status
 
@@ -28,6 +29,7 @@ app = typer.Typer(help="Studies: run them, and see where they stand.")
 
 app.command()(run)
 app.command()(status)
+app.command()(plan)
 
 
 @app.command()

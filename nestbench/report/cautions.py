@@ -22,7 +22,7 @@ def half_done(evidence: Evidence) -> str:
     absent = sorted(set(evidence.runs[CELL].agg(" / ".join, axis=1)) - set(evidence.done[CELL].agg(" / ".join, axis=1)))
     missing = f" {counted(len(absent), 'network')} of the study, by data set and encoder, cannot be judged at all."
     return (
-        f"This study is not finished: {done} of {total} runs are done, {' and '.join(parts)}. Every number below may "
+        f"Not finished: {done} of {total} runs are done, {' and '.join(parts)}. Every number below may "
         f"change.{missing if absent else ''}"
     )
 

@@ -7,19 +7,22 @@ from typing import Any
 import pandas as pd
 
 from nestbench.report import costs, gains, ledgers, paper, prose, sheets, tables
-from nestbench.report.answers import TOLERANCE, answers, pruning, whole
+from nestbench.report.answers import answers, pruning, whole
 from nestbench.report.blocks import Block, code, heading, paragraph
 from nestbench.report.cautions import cautions, half_done
 from nestbench.report.figures import plates
 from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence
-from nestbench.report.names import points
-from nestbench.report.statistics import compare_depths, compare_members
+from nestbench.report.instances import pages as instances
+from nestbench.report.statistics.comparisons import compare_isolated, compare_members, correct
+from nestbench.report.statistics.pruning import prunable
+from nestbench.report.statistics.ranks import ranks
 
 _PRUNING = (
-    "A network with several heads can be pruned after training. Named here is the shallowest head whose mean IoU on "
-    f"the validation cases is at most {points(TOLERANCE)} points below that of the network's own ensemble, with what "
-    "the pruning costs on the test cases."
+    "A network with several heads can be pruned after training. Named here is the shallowest head that is not inferior "
+    "to the deepest one: chosen on the validation cases, where its one-sided 95 % lower bound, and that of each deeper "
+    "head, lies above the margin of {margin} IoU points below, and confirmed by one test of it on the test cases, "
+    "corrected by Holm's method over all networks."
 )
 
 _NOT_ALONE = (
@@ -32,20 +35,26 @@ Tables = dict[str, pd.DataFrame]
 
 def make_tables(evidence: Evidence) -> Tables:
     """Every table of a study by name; those that say nothing are left out."""
-    pairs = compare_members(evidence.primary_cases())
-    heads = compare_depths(evidence.cases[evidence.cases["split"] == "test"])
+    if evidence.objects is not None:
+        return instances.make_tables(evidence, evidence.objects)
+    margin, primary = evidence.study.margin / 100, evidence.primary_cases()
+    raw = compare_members(primary), compare_isolated(evidence.test_cases(), evidence.study.depth)
+    pairs, alone = correct(*raw, margin=margin)
+    heads = prunable(evidence.cases, margin)
     main = tables.members(evidence, pairs)
     printed = paper.printed(evidence, main)
     differences = gains.case_gains(evidence)
     made = {
         "members": main,
         "comparisons": pairs,
+        "ranks": ranks(primary),
         "depths": tables.depths(evidence, heads),
         "paper": printed,
         "protocol": paper.protocols(evidence, printed) if len(printed) else printed,
         "classes": costs.by_class(evidence),
         "costs": costs.costs(evidence),
-        "isolated": gains.isolated(evidence),
+        "pruning": heads,
+        "isolated": alone,
         "cases": gains.mean_gains(differences),
         "sizes": gains.gains_by_size(differences),
         "importance": evidence.importance,
@@ -62,12 +71,30 @@ def chapter(evidence: Evidence, numbers: Tables, build: Path) -> dict[str, Any]:
         "title": study.name,
         "question": study.question,
         "notice": half_done(evidence),
-        "answers": answers(numbers["members"], numbers.get("comparisons", pd.DataFrame()), study.depth),
+        "answers": _answers(evidence, numbers),
         "blocks": [block for section in _sections(evidence, numbers, build) for block in section],
     }
 
 
+def _answers(evidence: Evidence, numbers: Tables) -> list[str]:
+    said = answers if evidence.objects is None else instances.answers
+    return said(numbers["members"], numbers.get("comparisons", pd.DataFrame()), evidence.study.depth)
+
+
 def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list[Block]]:
+    study = evidence.study
+    search = [*_search(numbers, study.depth), *plates.importance_plates(evidence, build)]
+    body = _pixels if evidence.objects is None else instances.sections
+    yield from body(evidence, numbers, search, build)
+    yield [heading("Limits"), *prose.limits(evidence), *cautions(evidence)]
+    yield [heading("Runs that are missing"), *_unfinished(numbers, study.depth)]
+    yield [heading("Data"), *_data(evidence)]
+    yield [heading("Machine and versions"), *_machine(evidence)]
+    yield [heading("The study, every default written out"), code(evidence.text)]
+
+
+def _pixels(evidence: Evidence, numbers: Tables, search: list[Block], build: Path) -> Iterator[list[Block]]:
+    """Everything up to the limits of what the numbers say, where networks give the class of each pixel."""
     study = evidence.study
     yield [
         heading("Results"),
@@ -75,11 +102,12 @@ def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list
         *_paper(numbers, study.depth),
         *_classes(numbers, study.depth),
     ]
-    search = [*_search(numbers, study.depth), *plates.importance_plates(evidence, build)]
     yield [heading("What was run"), *prose.methods(evidence), *search]
     yield list(plates.grid_plate(evidence, build))
     if "comparisons" in numbers:
         yield [heading("Comparisons"), sheets.comparisons(numbers["comparisons"], study.depth)]
+    if "ranks" in numbers:
+        yield list(plates.rank_plate(evidence, numbers["ranks"], build))
     yield [heading("Accuracy and parameters"), *plates.parameter_plates(evidence, numbers["members"], build)]
     yield [heading("Pruning"), *_pruning(evidence, numbers, build)]
     none = pd.DataFrame(columns=["dataset"])
@@ -88,11 +116,6 @@ def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list
     yield [heading("Learning curves"), *plates.curve_plates(evidence, build)]
     yield [heading("Costs"), ledgers.costs(numbers["costs"], study.depth)]
     yield _titled("Cases", list(plates.overlay_plates(evidence, build)))
-    yield [heading("Limits"), *prose.limits(evidence), *cautions(evidence)]
-    yield [heading("Runs that are missing"), *_unfinished(numbers, study.depth)]
-    yield [heading("Data"), *_data(evidence)]
-    yield [heading("Machine and versions"), *_machine(evidence)]
-    yield [heading("The study, every default written out"), code(evidence.text)]
 
 
 def _titled(name: str, blocks: list[Block]) -> list[Block]:
@@ -118,8 +141,8 @@ def _search(numbers: Tables, depth: int) -> list[Block]:
 
 def _pruning(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[Block]:
     depth, pruned = evidence.study.depth, numbers["depths"]
-    said = pruning(pruned, depth)
-    yield from map(paragraph, [_PRUNING, *said] if said else [])
+    said = pruning(numbers.get("pruning", pd.DataFrame()), pruned, depth)
+    yield from map(paragraph, [_PRUNING.format(margin=f"{evidence.study.margin:g}"), *said] if said else [])
     yield from map(paragraph, whole(pruned, depth))
     if evidence.speed.empty:
         yield paragraph("Speed was not measured in this study.")
@@ -127,6 +150,8 @@ def _pruning(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[Block
         yield sheets.depths(own, depth, device)
     yield from plates.time_plates(evidence, pruned, build)
     alone = numbers.get("isolated", pd.DataFrame(columns=["dataset"]))
+    if len(alone):
+        yield ledgers.isolated(alone, depth)
     yield from plates.depth_plates(evidence, pruned, alone, build)
     if said and alone.empty:
         yield paragraph(_NOT_ALONE)

@@ -1,6 +1,5 @@
-"""Where the members differ: case by case, by the size of what is to be found, and by how they were trained."""
+"""Where the members differ: case by case, and by the size of what is to be found."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 from math import nan
 from typing import Any
@@ -10,9 +9,7 @@ import pandas as pd
 
 from nestbench.report.frames import CELL, PANEL, first, groups
 from nestbench.report.gather import Evidence
-from nestbench.report.statistics import bootstrap
-from nestbench.study.models import is_outside
-from nestbench.topology import Topology, parse, topology
+from nestbench.report.statistics.resampling import bootstrap
 
 BUCKETS, LEAST = 5, 5
 """Groups of cases of about the same number by size of their objects, at most, and the fewest cases of a group."""
@@ -51,17 +48,6 @@ def gains_by_size(gains: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CELL, "reference", "size", "cases", "difference", "low", "high"])
 
 
-def isolated(evidence: Evidence) -> pd.DataFrame:
-    """Each depth of a member that was trained with all heads, beside the same network trained to that depth ``alone``.
-
-    Test IoU of both, and their difference with its 95 % interval over the seeds and subjects that both have. Empty
-    where the study trained no depth in isolation.
-    """
-    tested = evidence.cases[evidence.cases["split"] == "test"]
-    rows = [row for key, panel in groups(tested, PANEL) for row in _isolated(key, panel, evidence.study.depth)]
-    return pd.DataFrame(rows, columns=[*CELL, "depth", "alone", "embedded", "isolated", "difference", "low", "high"])
-
-
 def _against_reference(panel: pd.DataFrame) -> pd.DataFrame:
     names = first(panel, "model")
     reference = "unet" if "unet" in names else names[0]
@@ -91,30 +77,5 @@ def _mean(cell: pd.DataFrame) -> dict[str, Any]:
     table = cell.pivot_table(index="seed", columns="subject", values="difference", aggfunc="mean").dropna(
         axis="columns"
     )
-    low, high = bootstrap(table.to_numpy()) if min(table.shape) > 1 else (nan, nan)
+    low, high = map(float, bootstrap(table.to_numpy())) if min(table.shape) > 1 else (nan, nan)
     return {"cases": cell["case"].nunique(), "difference": float(table.to_numpy().mean()), "low": low, "high": high}
-
-
-def _isolated(key: tuple[str, str], panel: pd.DataFrame, depth: int) -> Iterator[dict[str, Any]]:
-    grids = {model: topology(model, depth) for model in first(panel, "model") if not is_outside(model)}
-    tables = dict(groups(panel, ["model", "output"]))
-    for model, grid in grids.items():
-        for head in grid.heads if grid.deep_supervision else ():
-            twins = [other for other in grids if head < grid.depth and _is_alone(grids[other], grid, head)]
-            if twins:
-                alone = max(twins, key=lambda other: parse(other, depth)[0] == parse(model, depth)[0])
-                names = dict(zip(CELL, (*key, model), strict=True)) | {"depth": head, "alone": alone}
-                yield names | _paired(tables[model, f"L{head}"], tables[alone, f"L{head}"])
-
-
-def _is_alone(other: Topology, grid: Topology, head: int) -> bool:
-    """Whether a network is what another one is when pruned to a head, and was trained to that depth only."""
-    return other.depth == head and other.prune(head) == grid.prune(head)
-
-
-def _paired(embedded: pd.DataFrame, alone: pd.DataFrame) -> dict[str, Any]:
-    both = embedded.merge(alone, on=["seed", "case", "subject"], suffixes=("", "_alone"))
-    both = both.assign(difference=both["iou"] - both["iou_alone"])
-    subjects = both.groupby("subject", sort=False)[["iou", "iou_alone"]].mean().mean()
-    scores = {"embedded": float(subjects["iou"]), "isolated": float(subjects["iou_alone"])}
-    return scores | {name: value for name, value in _mean(both).items() if name != "cases"}

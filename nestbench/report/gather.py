@@ -1,7 +1,7 @@
 """Everything that a report is made from, read once from results/<study>/ into tables."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from nestbench.errors import RequestError
 from nestbench.report.agreement import refuse_two_tests
 from nestbench.report.beside import read_description, read_importances, read_sizes, read_speed
 from nestbench.report.frames import CELL, PANEL
+from nestbench.report.instances.objects import Objects, read_objects
 from nestbench.report.pictures import Bytes, CellKey, Overlay, read_found, read_overlay
+from nestbench.results import instance_scores
 from nestbench.results.places import run_folder
 from nestbench.results.reading import read_json
 from nestbench.results.records import Finished, Result, read_failure, read_run
@@ -50,6 +52,8 @@ class Evidence:
     """Median diameter in pixels of each case's objects, by data set and case; empty where none was kept."""
     importance: pd.DataFrame
     """Share of each searched key in what decided the search, by cell; empty where no search was long enough."""
+    objects: Objects | None
+    """What a study of objects has besides; None where the task is the class of each pixel."""
     overlays: dict[str, Overlay]
     predictions: dict[CellKey, list[Bytes]]
     """Masks (n, H, W) of the overlay's cases by the first finished seed of each cell."""
@@ -67,6 +71,10 @@ class Evidence:
     def panels(self) -> list[tuple[str, str]]:
         """Data set and encoder pairs that have a finished run, in the order of the study."""
         return [(str(d), str(e)) for d, e in self.done[PANEL].drop_duplicates().to_numpy()]
+
+    def test_cases(self) -> pd.DataFrame:
+        """Test scores of every output."""
+        return self.cases[self.cases["split"] == "test"].drop(columns=["split", "primary"])
 
     def primary_cases(self) -> pd.DataFrame:
         """Test scores of the output that each member is judged by."""
@@ -87,7 +95,7 @@ def gather(folder: Path) -> Evidence:
         rows.append(_run_row(run, run_folder(folder, run), found and found.result))
         if found:
             finished.append((run, found.result))
-            tables.append(_tables(found))
+            tables.append(_tables(found, study))
             empty.setdefault(run.cell.dataset.title, _empty(found.cases))
     if not finished:
         raise RequestError(f"no run of the study '{study.name}' in '{folder}' is finished: there is nothing to report")
@@ -109,6 +117,7 @@ def gather(folder: Path) -> Evidence:
         speed=read_speed(folder / "speed", study),
         sizes=read_sizes(folder, titles),
         importance=read_importances(folder, study),
+        objects=read_objects(folder, [run for run, _ in finished]) if study.task == "instance" else None,
         overlays=overlays,
         predictions=read_found(folder, [run for run, _ in finished], overlays),
         plan=read_json(folder / "plan.json"),
@@ -136,12 +145,15 @@ def _run_row(run: Run, path: Path, result: Result | None) -> dict[str, Any]:
     return _name(run) | {"state": "done", "reason": "", "recipe": recipe} | {f: getattr(result, f) for f in _FACTS}
 
 
-def _tables(found: Finished) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _tables(found: Finished, study: Study) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame]:
     """Scores of a run's cases, those of its classes where it has several, and its epochs."""
     counts = found.cases
+    if study.task == "instance":
+        return instance_scores.case_scores(counts), None, found.epochs
+    if one_class(counts):
+        return case_scores(counts), None, found.epochs
     judged = counts[(counts["split"] == "test") & (counts["output"] == found.result.primary)]
-    several = judged.iloc[:0] if one_class(counts) else judged
-    return case_scores(counts), class_scores(several), found.epochs
+    return case_scores(counts), class_scores(judged), found.epochs
 
 
 def _empty(counts: pd.DataFrame) -> tuple[int, int]:
@@ -151,7 +163,9 @@ def _empty(counts: pd.DataFrame) -> tuple[int, int]:
     return int((pixels == 0).sum()), len(pixels)
 
 
-def _joined(names: pd.DataFrame, parts: tuple[pd.DataFrame, ...]) -> pd.DataFrame:
+def _joined(names: pd.DataFrame, parts: Sequence[pd.DataFrame | None]) -> pd.DataFrame:
     """One table of all runs' tables, with the name of its run in every row: repeated at once, which is fast."""
-    rows = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    return pd.concat([pd.concat(parts, ignore_index=True), names.take(rows).reset_index(drop=True)], axis=1)
+    tables = [part for part in parts if part is not None]
+    rows = np.repeat(np.arange(len(parts)), [0 if part is None else len(part) for part in parts])
+    joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat([joined, names.take(rows).reset_index(drop=True)], axis=1)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from nestbench.report.blocks import Block, Cell, column, table
 from nestbench.report.frames import PANEL, first, groups, rows
-from nestbench.report.names import points, significant, spread, title
+from nestbench.report.names import MINUS, NONE, points, probability, signed, significant, spread, title
 from nestbench.report.sheets import grouped
 from nestbench.results.scores import METRICS
 
@@ -22,6 +22,11 @@ _COSTS = (
     "What a run took: training with the validation between its epochs, mean ± s.d. over seeds. Cases a second: "
     "training cases seen, over those seconds. Images a second: inference of the whole network, one image at a time"
     "{device}. Peak memory was not recorded."
+)
+
+_ISOLATED = (
+    "A head trained with all others (embedded) and the same network trained to that depth alone: difference of test "
+    "IoU on the same seeds and subjects, tested and corrected together with the comparisons of networks."
 )
 
 _MEMBERS = 6
@@ -63,6 +68,24 @@ def costs(content: pd.DataFrame, depth: int) -> Block:
     device = f", on {devices[0]}" if len(devices) else ", which was not measured"
     columns = [column("Network", "left", wide=True), *map(column, names)]
     return table(columns, grouped(content, cells), _COSTS.format(device=device))
+
+
+def isolated(content: pd.DataFrame, depth: int) -> Block:
+    """Embedded against isolated training, a row for each pair."""
+
+    def named(model: str, output: str) -> str:
+        own = title(model, depth)
+        return f"{own} alone" if own.endswith(f" {output}") else f"{own} pruned to {output}"
+
+    def cells(row: Row) -> list[Cell]:
+        interval = NONE if pd.isna(row.low) else f"{signed(row.low)} to {signed(row.high)}"
+        tests = (probability(row.p_holm), probability(row.p_equivalent_holm))
+        pair = f"{named(row.model, row.output)} {MINUS} {named(row.against, row.output)}"
+        return [pair, signed(row.difference), interval, *tests, row.verdict]
+
+    names = ("IoU (points)", "95 % interval", "p", "p\nequivalent")
+    columns = [column("Difference", "left", wide=True), *map(column, names), column("verdict", "left")]
+    return table(columns, grouped(content, cells), _ISOLATED)
 
 
 def classes(content: pd.DataFrame, depth: int) -> Iterator[Block]:

@@ -8,26 +8,30 @@ import pandas as pd
 from nestbench.report.blocks import Block, Cell, bold, column, table
 from nestbench.report.frames import CELL, PANEL, first, groups, rows
 from nestbench.report.names import MINUS, NONE, counted, points, probability, signed, significant, spread, title
+from nestbench.report.statistics.comparisons import TESTS
 from nestbench.study.models import is_outside
 
 Row = Any
 
 _MEMBERS = (
     "IoU and Dice are of the foreground at threshold 0.5; mean IoU averages foreground and background, at 0.5 and "
-    "over the thresholds 0.5:0.05:0.95. The interval of IoU is bootstrapped over seeds and subjects. Bold: better than "
-    "every other network of its group by the corrected paired test."
+    "over the thresholds 0.5:0.05:0.95. The interval of IoU is bootstrapped over seeds and subjects; rank 1 is how "
+    "often a network has the highest mean of its group when both are drawn again. Bold: better than every other "
+    "network of its group by the corrected test."
 )
 
 _COMPARISONS = (
-    "Difference of test IoU between two networks on the same seeds and subjects. The verdict follows p Holm: the "
-    "paired test, corrected over all comparisons of the data set. The interval is that of the single comparison; "
-    "p t-test is the papers' independent two-sample test over seeds, for reference only."
+    "Difference of test {metric} between two networks on the same seeds and subjects. The verdict follows p, the "
+    "crossed test of a difference, and p equivalent, that of the difference lying within the margin. The interval is "
+    "of the single comparison. p t-test (the papers': independent, over seeds) and p Wilcoxon (over subjects) stand "
+    "there for reference: each forgets one of the two things that vary. Every p is corrected by Holm's method over all "
+    "rows."
 )
 
 _DEPTHS = (
     "Every output of every network, in points of IoU, with the parameters, GFLOPs (2 per multiply-add, one image) and "
-    "median time of the pruned network that gives this output alone. The verdict compares a depth with the ensemble of "
-    "the same network on the test cases by the paired test, corrected over all depths of the data set."
+    "median time of the pruned network that gives this output alone. Pruning: the depth that the validation cases "
+    "chose as not inferior to the deepest head, and whether the test cases confirm it."
 )
 
 
@@ -37,7 +41,8 @@ def members(main: pd.DataFrame, depth: int, planned: int) -> Block:
     reference = title(references[0], depth) if len(references) == 1 else "the first"
     columns = [
         column("Network", "left", wide=True),
-        *map(column, ("IoU", "95 % interval", "Dice", "mean IoU", "mean IoU\n.5:.95", "parameters\n(millions)")),
+        *map(column, ("IoU", "95 % interval", "rank 1", "Dice", "mean IoU", "mean IoU\n.5:.95")),
+        column("parameters\n(millions)"),
         column(f"against\n{reference}", "left"),
     ]
     cases = main.groupby("dataset", sort=False)["cases"].first()
@@ -50,15 +55,19 @@ def members(main: pd.DataFrame, depth: int, planned: int) -> Block:
     return table(columns, body, f"{opening} {_MEMBERS} n: {sizes}.")
 
 
-def comparisons(pairs: pd.DataFrame, depth: int) -> Block:
-    """Every comparison of two members."""
+def comparisons(pairs: pd.DataFrame, depth: int, metric: str = "IoU") -> Block:
+    """Every comparison of two members by a metric."""
     columns = [
         column("Difference", "left", wide=True),
-        *map(column, ("IoU (points)", "95 % interval", "p paired", "p Holm", "p t-test")),
+        *map(column, (f"{metric} (points)", "95 % interval", "p", "p\nequivalent", "p\nt-test", "p\nWilcoxon")),
         column("verdict", "left"),
     ]
     sizes = ", ".join(_size(dataset, own) for dataset, own in groups(pairs, "dataset"))
-    return table(columns, grouped(pairs, lambda row: _comparison(row, depth)), f"{_COMPARISONS} n: {sizes}.")
+    return table(
+        columns,
+        grouped(pairs, lambda row: _comparison(row, depth)),
+        f"{_COMPARISONS.format(metric=metric)} n: {sizes}.",
+    )
 
 
 def depths(outputs: pd.DataFrame, depth: int, device: str) -> Block:
@@ -67,7 +76,7 @@ def depths(outputs: pd.DataFrame, depth: int, device: str) -> Block:
         column("Network", "left", wide=True),
         column("output", "left"),
         *map(column, ("test IoU", "validation\nIoU", "parameters\n(millions)", "GFLOPs", "ms (quartiles)")),
-        column("against its\nensemble", "left"),
+        column("pruning", "left"),
     ]
     measured = f" Times on {device}, one image at a time." if device else ""
     return table(columns, grouped(outputs, lambda row: _output(row, depth)), f"{_DEPTHS}{measured}")
@@ -97,6 +106,7 @@ def _member(row: Row, depth: int, planned: int) -> list[Cell]:
         bold(name) if row.best else name,
         bold(iou) if row.best else iou,
         NONE if pd.isna(row.low) else f"{points(row.low)} to {points(row.high)}",
+        probability(row.rank_1),
         spread(row.dice, row.dice_sd),
         points(row.mean_iou),
         points(row.mean_iou_thresholds),
@@ -110,9 +120,7 @@ def _comparison(row: Row, depth: int) -> list[Cell]:
         f"{title(row.model, depth)} {MINUS} {title(row.against, depth)}",
         signed(row.difference),
         NONE if pd.isna(row.low) else f"{signed(row.low)} to {signed(row.high)}",
-        probability(row.p),
-        probability(row.p_holm),
-        probability(row.p_paper),
+        *(probability(getattr(row, f"{test}_holm")) for test in TESTS),
         row.verdict,
     ]
 
@@ -127,7 +135,7 @@ def _output(row: Row, depth: int) -> list[Cell]:
         significant(row.parameters, 1e6),
         significant(row.flops, 1e9),
         significant(row.median_ms) + quartiles,
-        row.verdict or NONE,
+        row.decision or NONE,
     ]
 
 

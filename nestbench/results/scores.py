@@ -57,12 +57,14 @@ def case_scores(counts: pd.DataFrame) -> pd.DataFrame:
     The result has one row per split, case, subject and output, and one column per metric.
     """
     tp, fp, fn, tn = (counts[c].to_numpy(np.float64) for c in COUNTS)
-    scored = counts[["split", "case", "subject", "output"]].assign(
-        iou=iou(tp, fp, fn),
-        dice=dice(tp, fp, fn),
-        mean_iou=_two_class_iou(tp, fp, fn, tn),
-        mean_iou_thresholds=_mean_over_thresholds(counts, tp + fn, tp + fp + fn + tn),
-    )
+    names = {key: counts[key] for key in ("split", "case", "subject", "output")}
+    scores = {
+        "iou": iou(tp, fp, fn),
+        "dice": dice(tp, fp, fn),
+        "mean_iou": _two_class_iou(tp, fp, fn, tn),
+        "mean_iou_thresholds": _mean_over_thresholds(counts, tp + fn, tp + fp + fn + tn),
+    }
+    scored = pd.DataFrame(names | scores)
     if one_class(counts):  # its scores are the case's
         return scored.reset_index(drop=True)
     grouped = scored.groupby(["split", "case", "subject", "output"], sort=False, as_index=False)

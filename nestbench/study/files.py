@@ -10,9 +10,9 @@ from nestbench.errors import RequestError
 from nestbench.study.schema import Study
 from nestbench.study.sentences import checked, shown
 
-# Keys that only add or remove cells and runs, or are words for the reader: finished results stay true. What an
+# Keys that only add or remove cells and runs, or are for the report alone: finished results stay true. What an
 # encoder begins with, and what a data set is, is compared for those that both studies have.
-_GROWS = ("question", "datasets", "encoders", "models", "seeds", "pretrained")
+_GROWS = ("question", "datasets", "encoders", "models", "seeds", "margin", "pretrained")
 
 
 class _Loader(yaml.SafeLoader):

@@ -119,6 +119,8 @@ class Study(Frozen):
     recipe: Recipe = Recipe()
     search: Search | None = None
     seeds: int = Field(default=3, ge=1)
+    margin: float = Field(default=0.5, gt=0, le=100)
+    """IoU points below which a difference does not matter: what equivalent, and not inferior, mean in the report."""
 
     @field_validator("pretrained", mode="before")
     @classmethod

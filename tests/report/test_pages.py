@@ -119,7 +119,7 @@ def test_what_was_not_measured_and_what_failed_is_said(make_evidence: Make, tmp_
     evidence = make_evidence(models=("unet", "unet++"), failed=("unet/seed-0",), speed=False)
     (content,) = compose([evidence], [make_tables(evidence)], tmp_path)["chapters"]
     blocks = content["blocks"]
-    assert content["notice"].startswith("This study is not finished: 5 of 6 runs are done, 1 failed.")
+    assert content["notice"].startswith("Not finished: 5 of 6 runs are done, 1 failed.")
     assert {"kind": "paragraph", "text": "Speed was not measured in this study.", "lead": ""} in blocks
     missing = blocks[blocks.index({"kind": "heading", "text": "Runs that are missing"}) + 1]
     assert missing["groups"][0]["rows"] == [["U-Net", "0", "failed", "the loss was not finite in epoch 7"]]

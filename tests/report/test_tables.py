@@ -8,7 +8,8 @@ import pytest
 
 from nestbench.report.chapters import Tables
 from nestbench.report.gather import Evidence
-from nestbench.report.statistics import compare_depths, compare_members
+from nestbench.report.statistics.comparisons import compare_members, correct
+from nestbench.report.statistics.pruning import prunable
 from nestbench.report.tables import chosen, depths, members, printed, unfinished
 from nestbench.results.records import read_result
 from nestbench.results.scores import METRICS
@@ -17,11 +18,11 @@ Make = Callable[..., Evidence]
 
 
 def main_table(evidence: Evidence) -> pd.DataFrame:
-    return members(evidence, compare_members(evidence.primary_cases()))
+    return members(evidence, correct(compare_members(evidence.primary_cases()))[0])
 
 
 def depth_table(evidence: Evidence) -> pd.DataFrame:
-    return depths(evidence, compare_depths(evidence.cases[evidence.cases["split"] == "test"]))
+    return depths(evidence, prunable(evidence.cases))
 
 
 def test_the_main_table_says_what_the_results_say(numbers: Tables, results: Path) -> None:
@@ -59,7 +60,7 @@ def test_the_mean_that_ranks_is_the_mean_that_is_tested(make_evidence: Make) -> 
         make_evidence(models=("unet", "unet++"), seeds=3),
         cases=cases.assign(split="test", output="L4", primary="L4"),
     )
-    main = members(evidence, compare_members(cases)).set_index("model")
+    main = members(evidence, correct(compare_members(cases))[0]).set_index("model")
     assert main.loc["unet++", "iou"] > main.loc["unet", "iou"]
     assert main.loc["unet++", "verdict"] == "better"
     assert main.loc["unet++", "best"]
@@ -74,7 +75,21 @@ def test_verdicts_are_against_unet_which_has_none(numbers: Tables) -> None:
     main = numbers["members"].set_index("model")
     assert (main["reference"] == "unet").all()
     assert main.loc["unet", "verdict"] == ""
-    assert set(main["verdict"]) <= {"", "better", "worse", "not separable"}
+    assert set(main["verdict"]) <= {"", "better", "U-Net better", "equivalent within 0.5 IoU", "not separable"}
+
+
+def test_a_member_that_the_reference_beats_has_no_other_word_than_better(make_evidence: Make) -> None:
+    evidence = make_evidence(models=("unet++ds", "unet"), cases=40)
+    turned = replace(evidence, cases=evidence.cases.replace({"model": {"unet": "unet++ds", "unet++ds": "unet"}}))
+    main = main_table(turned).set_index("model")
+    assert main.loc["unet++ds", "verdict"] == "U-Net better"
+    assert main["best"].to_dict() == {"unet": True, "unet++ds": False}
+
+
+def test_shares_of_the_first_rank_stand_beside_the_scores(numbers: Tables) -> None:
+    main = numbers["members"].set_index("model")
+    assert main["rank_1"].sum() == pytest.approx(1.0)
+    assert main["rank_1"].idxmax() == main["iou"].idxmax()
 
 
 def test_without_unet_the_first_member_is_the_reference(make_evidence: Make) -> None:
@@ -106,10 +121,12 @@ def test_every_output_of_every_member_has_its_own_speed(evidence: Evidence, numb
     assert table["median_ms"].notna().all()
 
 
-def test_a_head_is_judged_against_its_own_ensemble(numbers: Tables) -> None:
-    table = numbers["depths"].set_index(["model", "output"])
-    assert table.loc[("unet++ds", "L1"), "verdict"] == "worse"
-    assert table.loc[("unet", "L4"), "verdict"] == ""
+def test_a_depth_says_what_was_decided_of_it(evidence: Evidence) -> None:
+    heads = prunable(evidence.cases).assign(chosen=False, confirmed=False)
+    heads.loc[(heads["model"] == "unet++ds") & (heads["output"] == "L2"), ["chosen", "confirmed"]] = True
+    heads.loc[(heads["model"] == "unet+ds") & (heads["output"] == "L3"), "chosen"] = True
+    table = depths(evidence, heads).set_index(["model", "output"])["decision"]
+    assert table[table != ""].to_dict() == {("unet+ds", "L3"): "not confirmed", ("unet++ds", "L2"): "confirmed"}
 
 
 def test_depths_are_told_without_speed_too(make_evidence: Make) -> None:

@@ -12,10 +12,11 @@ from nestbench.report.figures.style import WIDTH, Mark
 from nestbench.report.frames import first, groups
 
 
-def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int) -> Figure:
+def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int, metric: str = "IoU") -> Figure:
     """Validation IoU and loss by epoch: mean over seeds with a band of one s.d. as long as every seed still trains.
 
     After the first seed has stopped the mean of the others goes on as a thin line; a marker stands where a seed ends.
+    ``metric`` is what the axis says instead of IoU.
     """
     encoders = first(epochs, "encoder")
     figure = Figure(figsize=(WIDTH, 2.7 * len(encoders) + 0.5))
@@ -26,7 +27,7 @@ def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int) -> Figure:
         for axes, column, scale in ((left, "validation_iou", 100.0), (right, "validation_loss", 1.0)):
             for model, own in groups(here, "model"):
                 _curve(axes, scale * own.pivot_table(index="epoch", columns="seed", values=column), marks[model])
-        for axes, name in ((left, "validation IoU (points)"), (right, "validation loss")):
+        for axes, name in ((left, f"validation {metric} (points)"), (right, "validation loss")):
             label(axes, "epoch", name, linear=True)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         low, high, reach = _near(here, "validation_iou")
@@ -46,9 +47,9 @@ def _curve(axes: Axes, by_seed: pd.DataFrame, mark: Mark) -> None:
     band = whole - deviation.iloc[:last], whole + deviation.iloc[:last]
     axes.fill_between(whole.index, *band, color=mark.colour, alpha=0.1, lw=0)
     axes.plot(rest.index, rest, color=mark.colour, lw=0.5)
-    for _, seed in by_seed.items():
-        end = seed.dropna()
-        axes.plot(end.index[-1], end.iloc[-1], color=mark.colour, marker=mark.marker, ms=4, mew=0, zorder=3)
+    ends = [seed.dropna() for _, seed in by_seed.items()]
+    places = [end.index[-1] for end in ends], [end.iloc[-1] for end in ends]
+    axes.plot(*places, color=mark.colour, ls="", marker=mark.marker, ms=4, mew=0, zorder=3)
 
 
 def _near(epochs: pd.DataFrame, column: str) -> tuple[float, float, float]:

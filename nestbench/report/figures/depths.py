@@ -58,6 +58,24 @@ def embedded(table: pd.DataFrame, marks: Marks, depth: int) -> Figure:
     return figure
 
 
+def paired(isolated: pd.DataFrame, depth: int) -> pd.DataFrame:
+    """Embedded minus isolated, one row for each head: beside the member's own isolated training where there is one.
+
+    The table of tests has a row the other way round where the isolated network is the better.
+    """
+    if isolated.empty:
+        return isolated
+    heads = isolated["output"].str[1:].astype(int)
+    turned = heads == [parse(model, depth)[1] for model in isolated["model"]]
+    other = {"model": "against", "against": "model", "low": "high", "high": "low"}
+    back = isolated[turned].rename(columns=other)
+    back = back.assign(**{name: -back[name] for name in ("difference", "low", "high")})
+    both = pd.concat([isolated[~turned], back[isolated.columns]]).sort_index().assign(depth=heads)
+    strange = [parse(a, depth)[0] != parse(b, depth)[0] for a, b in zip(both["model"], both["against"], strict=True)]
+    ranked = both.assign(strange=strange).sort_values("strange", kind="stable")
+    return ranked.drop_duplicates(["dataset", "encoder", "model", "output"]).sort_index()
+
+
 def has_several(outputs: pd.DataFrame, depth: int) -> bool:
     """Whether a member was tested at more than one depth."""
     counts = _heads(outputs, depth).groupby("member")["depth"].nunique()

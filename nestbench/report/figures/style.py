@@ -65,5 +65,13 @@ def handle(mark: Mark, label: str) -> Line2D:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as SVG; the same figure gives the same bytes."""
+    """Write a figure as SVG; the same figure gives the same bytes.
+
+    It is laid out here, once: with a layout engine left in it, matplotlib draws it twice.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        with rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
     figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})

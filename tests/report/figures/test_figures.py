@@ -80,11 +80,11 @@ def test_the_thick_line_ends_where_the_first_seed_stops() -> None:
         ]
     )
     left, _ = curves.learning_curves(epochs, marks(("unet",)), 4).axes
-    thick, thin, *ends = left.get_lines()
+    thick, thin, ends = left.get_lines()
     assert thick.get_xdata()[-1] == 5  # epochs are counted from 1
     assert thin.get_xdata().tolist() == [5, 6, 7, 8]
     np.testing.assert_allclose(thin.get_ydata(), [55, 60, 60, 60])
-    assert [end.get_xdata()[0] for end in ends] == [5, 8]
+    assert list(ends.get_xdata()) == [5, 8]
 
 
 def test_the_axes_show_the_later_half_of_every_training(evidence: Evidence) -> None:

@@ -1,0 +1,303 @@
+"""Do the report's claims hold what they promise? Whole studies are simulated, and judged as the report judges them.
+
+    python benchmarks/calibration.py [--results results/nuclei] [--studies 2000] [--seeds 2 3 5 10] [--cases 20]
+
+The variances are those of real results: of networks (each seed's training of a member), of a member's gain on a case,
+and of the rest, from the mean squares of all differences between two members. A simulated case is one of the real test
+cases, drawn at random: it keeps its mean IoU and how much networks disagree about it, so hard cases are as rare and as
+wild as they are. A study has as many members as the real one.
+
+`any difference` is the share of studies without a difference in which the report calls any member better; `t-test` and
+`Wilcoxon` are what the tests that decide nothing would have claimed, corrected in the same way. `equivalent` is the
+share of studies in which any two members that differ by exactly the margin are called equivalent; `pruned` the share in
+which any head that is worse by exactly the margin is confirmed as not inferior, and `on test alone` the same where
+validation is too kind and always chooses one. `ranks` is the share of studies with five data sets and no difference in
+which any two members are told apart. Each is at most 5 % if all is well. Power is the share of comparisons with a
+member that is better than all others by so many IoU points in which it is called better; `best` that in which it is
+called better than every other. Coverage is that of the 95 % intervals of differences and, bootstrapped, of means.
+"""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from asked import answer, bare, count, folder
+from numpy.typing import NDArray
+from scipy import stats
+
+from nestbench.errors import RequestError
+from nestbench.report.statistics.comparisons import (
+    BETTER,
+    MARGIN,
+    OPEN,
+    compare_members,
+    correct,
+    equivalent,
+    grid,
+    holm,
+)
+from nestbench.report.statistics.crossed import LEVEL, Moments, judge, moments, p_above, p_within
+from nestbench.report.statistics.pruning import sequence
+from nestbench.report.statistics.ranks import ranks
+from nestbench.report.statistics.resampling import bootstrap
+from nestbench.results.scores import case_scores
+
+Array = NDArray[np.float64]
+
+AT_ONCE = 50
+"""Studies that are held in memory together."""
+CHECKED = 5
+"""Studies of each setting that go through the report's own tables too, which must say the same."""
+PLANTED = (1, 2, 3)
+"""IoU points."""
+DATASETS = 5
+
+
+@dataclass(frozen=True)
+class World:
+    """What differs between networks and cases, as variances of one network's IoU (0 to 1)."""
+
+    members: int
+    network: float
+    gain: float
+    """Of a member on a case, beyond what all members have there."""
+    rest: float
+    level: Array
+    """Mean IoU of each real case."""
+    spread: Array
+    """By how much more than on the average case networks disagree about it; its square has the mean 1."""
+
+    def draw(self, random: np.random.Generator, shape: tuple[int, ...], cases: int) -> Array:
+        """IoU of studies without a difference: (*shape, members, seeds, cases); ``shape`` ends in the seeds."""
+        *studies, seeds = shape
+        real = random.integers(0, len(self.level), (*studies, 1, 1, cases))
+        network = random.normal(0, self.network**0.5, (*studies, self.members, seeds, 1))
+        gain = random.normal(0, self.gain**0.5, (*studies, self.members, 1, cases))
+        rest = random.normal(0, self.rest**0.5, (*studies, self.members, seeds, cases))
+        return self.level[real] + network + self.spread[real] * (gain + rest)
+
+
+def real_tables(results: Path, split: str) -> dict[tuple[str, str], Array]:
+    """IoU (seeds, cases) of each member and output in a study's results, by their names."""
+    paths = sorted(results.rglob("seed-*/cases.parquet"))
+    if not paths:
+        raise RequestError(f"'{results}' holds no finished run")
+    runs = [case_scores(pd.read_parquet(p)).assign(model=p.parts[-3], seed=p.parts[-2]) for p in paths]
+    cases = pd.concat(runs)
+    own = cases[cases["split"] == split].groupby(["model", "output"], sort=False)
+    return {key: grid(table).to_numpy() for key, table in own}
+
+
+def primaries(tables: dict[tuple[str, str], Array]) -> Array:
+    """The output that each member is judged by, its last: (members, seeds, cases)."""
+    return np.stack(list({model: table for (model, _), table in tables.items()}.values()))
+
+
+def estimate(tables: Array, differences: Array) -> World:
+    """The world of real tables (members, seeds, cases); ``differences`` (.., seeds, cases) are of two of them each."""
+    found, (_, seeds, cases) = moments(differences), tables.shape
+    rest, seed, subject = (float(values.mean()) for values in (found.rest, found.seed, found.subject))
+    left = tables - tables.mean(axis=1, keepdims=True) - tables.mean(axis=2, keepdims=True)
+    disagreement = np.mean((left + tables.mean(axis=(1, 2), keepdims=True)) ** 2, axis=(0, 1))
+    return World(
+        members=len(tables),
+        network=max(seed - rest, 0.0) / cases / 2,
+        gain=max(subject - rest, 0.0) / seeds / 2,
+        rest=rest / 2,
+        level=tables.mean(axis=(0, 1)),
+        spread=np.sqrt(disagreement / disagreement.mean()),
+    )
+
+
+def pairs(tables: Array) -> Array:
+    """Differences (.., pairs, seeds, cases) of every two members of (.., members, seeds, cases)."""
+    return np.stack([tables[..., b, :, :] - tables[..., a, :, :] for a, b in _couples(tables)], axis=-3)
+
+
+def _couples(tables: Array) -> list[tuple[int, int]]:
+    return list(combinations(range(tables.shape[-3]), 2))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Simulated studies of one size, all without a difference; one that is planted shifts their means."""
+
+    found: Moments
+    """Of (studies, pairs)."""
+    couples: list[tuple[int, int]]
+    p_test: Array
+    """(studies, pairs) of the independent t-test over seeds."""
+    p_wilcoxon: Array
+    covered: NDArray[np.bool_]
+    """Whether the bootstrapped interval of a member's mean holds the true one: (studies, members)."""
+
+
+def simulate(world: World, seeds: int, cases: int, studies: int) -> Setting:
+    """Draw and test studies."""
+    random = np.random.default_rng((seeds, cases))
+    parts = []
+    for start in range(0, studies, AT_ONCE):
+        tables = world.draw(random, (min(AT_ONCE, studies - start), seeds), cases)
+        parts.append(_tested(tables, world, start))
+    found, t_test, wilcoxon, covered = zip(*parts, strict=True)
+    return Setting(
+        Moments(*map(np.concatenate, zip(*found, strict=True))),
+        _couples(tables),
+        np.concatenate(t_test),
+        np.concatenate(wilcoxon),
+        np.concatenate(covered),
+    )
+
+
+def _tested(tables: Array, world: World, start: int) -> tuple[Moments, Array, Array, NDArray[np.bool_]]:
+    differences = pairs(tables)
+    for study in tables[: max(CHECKED - start, 0)]:
+        _agree(study)
+    by_seed = tables.mean(axis=-1)
+    sides = (np.stack([by_seed[:, place[i]] for place in _couples(tables)], axis=1) for i in (0, 1))
+    t_test = stats.ttest_ind(*sides, axis=-1).pvalue
+    wilcoxon = stats.wilcoxon(differences.mean(axis=-2), axis=-1, method="asymptotic").pvalue
+    low, high = bootstrap(tables)
+    held = (low <= world.level.mean()) & (world.level.mean() <= high)
+    return moments(differences), t_test, wilcoxon, held
+
+
+def _agree(study: Array) -> None:
+    """Make sure that a study's tables, made as a report makes them, say what is said of its moments here."""
+    members, seeds, cases = (axis.ravel() for axis in np.indices(study.shape))
+    named = {"dataset": "d", "encoder": "e", "model": members.astype(str), "seed": seeds}
+    long = pd.DataFrame(named | {"case": cases, "subject": cases, "iou": study.ravel()})
+    (table,) = correct(compare_members(long))
+    better, same = verdicts(moments(pairs(study)))
+    expected = np.select([better, same], [BETTER, equivalent(MARGIN)], OPEN)
+    if table["verdict"].tolist() != expected.tolist():
+        raise RuntimeError("the report does not say what this script says that it does")
+
+
+def verdicts(found: Moments) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which comparisons (.., pairs) find a member better, and which find two equivalent."""
+    same = holm(p_within(found, MARGIN)) < LEVEL
+    return (holm(judge(found).p) < LEVEL) & ~same, same
+
+
+def planted(setting: Setting, gain: float, better: tuple[int, ...]) -> tuple[Moments, NDArray[np.bool_]]:
+    """The studies, had these members gained so much; and which comparisons are between one of them and another."""
+    signs = np.array([(b in better) - (a in better) for a, b in setting.couples])
+    return setting.found._replace(mean=setting.found.mean + gain * signs), signs != 0
+
+
+def claims(setting: Setting, members: int) -> dict[str, float]:
+    """Shares of studies in percent, and of comparisons."""
+    without = judge(setting.found)
+    row = {"any difference": _any(verdicts(setting.found)[0])}
+    row |= {"t-test": _any(holm(setting.p_test) < LEVEL), "Wilcoxon": _any(holm(setting.p_wilcoxon) < LEVEL)}
+    found, apart = planted(setting, MARGIN, tuple(range(members // 2)))
+    row["equivalent"] = _any(verdicts(found)[1][:, apart])
+    row["coverage"] = 100 * float(np.mean((without.low <= 0) & (without.high >= 0)))
+    row["of means"] = 100 * float(setting.covered.mean())
+    for points in PLANTED:
+        found, apart = planted(setting, points / 100, (0,))
+        better = verdicts(found)[0][:, apart]
+        row |= {f"power {points}": 100 * float(better.mean()), f"best {points}": 100 * float(better.all(axis=1).mean())}
+    return row
+
+
+def _any(claimed: NDArray[np.bool_]) -> float:
+    return 100 * float(claimed.any(axis=1).mean())
+
+
+def head_worlds(results: Path) -> dict[str, tuple[World, list[str]]]:
+    """For validation and test: the world of heads' differences to the deepest, and the members that have them."""
+    worlds = {}
+    for split in ("validation", "test"):
+        heads = {key: table for key, table in real_tables(results, split).items() if key[1] != "ensemble"}
+        deepest = {model: table for (model, _), table in heads.items()}
+        gaps = {key: table - deepest[key[0]] for key, table in heads.items() if table is not deepest[key[0]]}
+        if not gaps:
+            return {}
+        worlds[split] = estimate(primaries(heads), np.stack(list(gaps.values()))), [model for model, _ in gaps]
+    return worlds
+
+
+def pruned(worlds: dict[str, tuple[World, list[str]]], seeds: int, studies: int) -> tuple[float, float]:
+    """Shares of studies in percent in which a head that is worse by the margin is confirmed; see the top."""
+    random, p = np.random.default_rng(seeds), {}
+    for split, (world, models) in worlds.items():
+        parts = [_gaps(world, random, len(models), seeds) for _ in range(studies)]
+        p[split] = p_above(Moments(*map(np.concatenate, zip(*parts, strict=True))), -MARGIN).reshape(studies, -1)
+    groups = [np.flatnonzero(np.array(worlds["test"][1]) == model) for model in dict.fromkeys(worlds["test"][1])]
+    chosen = np.zeros_like(p["test"], dtype=bool)
+    for group in groups:
+        chosen[:, group] = [sequence(row) for row in p["validation"][:, group]]
+    first = np.zeros_like(chosen)
+    first[:, [group[0] for group in groups]] = True
+    return tuple(_any(holm(np.where(which, p["test"], np.nan)) < LEVEL) for which in (chosen, first))  # type: ignore[return-value]
+
+
+def _gaps(world: World, random: np.random.Generator, count: int, seeds: int) -> Moments:
+    """Moments of ``count`` heads' differences to the deepest, which share the cases and lie at minus the margin."""
+    cases = len(world.level)
+    real = random.integers(0, cases, cases)
+    noise = random.normal(0, (2 * world.gain) ** 0.5, (count, 1, cases))
+    noise = noise + random.normal(0, (2 * world.rest) ** 0.5, (count, seeds, cases))
+    network = random.normal(0, (2 * world.network) ** 0.5, (count, seeds, 1))
+    return moments(network + world.spread[real] * noise - MARGIN)
+
+
+def told_apart(world: World, seeds: int, cases: int, studies: int) -> float:
+    """Share of studies in percent, of several data sets and without a difference, in which ranks tell two apart."""
+    random, names = np.random.default_rng(seeds), [str(member) for member in range(world.members)]
+    told = 0
+    for _ in range(studies):
+        means = world.draw(random, (DATASETS, seeds), cases).mean(axis=(-2, -1))
+        place = {"dataset": np.repeat(range(DATASETS), world.members), "model": names * DATASETS, "iou": means.ravel()}
+        letters = ranks(pd.DataFrame(place).assign(encoder="e", seed=0, subject=0))["group"]
+        told += not set.intersection(*map(set, letters))
+    return 100 * told / studies
+
+
+def show(title: str, lines: Iterator[tuple[str, dict[str, float]]]) -> None:
+    """Print a table."""
+    print(f"\n{title}")
+    for index, (name, row) in enumerate(lines):
+        widths = [max(len(key), 5) for key in row]
+        if index == 0:
+            print(f"{'':24}" + "  ".join(f"{key:>{width}}" for key, width in zip(row, widths, strict=True)))
+        values = (f"{value:>{width}.1f}" for value, width in zip(row.values(), widths, strict=True))
+        print(f"{name:24}" + "  ".join(values), flush=True)
+
+
+def main() -> None:
+    parser = bare(__doc__)
+    parser.add_argument("--results", type=folder, default=Path("results/nuclei"))
+    parser.add_argument("--studies", type=count, default=2000)
+    parser.add_argument("--seeds", type=count, nargs="+", default=(2, 3, 5, 10))
+    parser.add_argument("--cases", type=count, default=20, help="a small test set, beside one as large as the real one")
+    run(parser.parse_args())
+
+
+def run(asked: Namespace) -> None:
+    tables = primaries(real_tables(asked.results, "test"))
+    world = estimate(tables, pairs(tables))
+    every = len(world.level)
+    deviations = (100 * value**0.5 for value in (world.network, world.gain, world.rest))
+    print(f"{asked.studies} studies of {world.members} members and {every} cases each, as in {asked.results}. Standard")
+    print("deviations in points: network {:.2f}, gain on a case {:.2f}, rest {:.2f}".format(*deviations), end="; ")
+    wild = np.sort(world.spread**2)[-every // 20 :].sum() / every
+    print(f"{100 * wild:.0f} % of the rest's variance lies in a twentieth of the cases")
+    sizes = [(seeds, every) for seeds in asked.seeds] + [(3, asked.cases)]
+    settings = ((size, simulate(world, *size, asked.studies)) for size in sizes)
+    show("Shares in percent", ((f"{s} seeds, {c} cases", claims(one, world.members)) for (s, c), one in settings))
+    worlds = head_worlds(asked.results)
+    if worlds:
+        both = ((s, pruned(worlds, s, asked.studies)) for s in asked.seeds)
+        show("Pruning", ((f"{s} seeds", {"pruned": one, "on test alone": two}) for s, (one, two) in both))
+    show("Ranks", ((f"{s} seeds", {"ranks": told_apart(world, s, every, asked.studies)}) for s in (3,)))
+
+
+if __name__ == "__main__":
+    answer(main)

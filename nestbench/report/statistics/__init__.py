@@ -1,0 +1,1 @@
+"""Whether a difference is one: stateless functions from tables to tables."""

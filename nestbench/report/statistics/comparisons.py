@@ -1,0 +1,204 @@
+"""Comparisons of networks, tables to tables: which differences are real, which are too small to matter.
+
+Beside the test that decides (``crossed``) stand those that readers know: the papers' independent t-test over seeds, and
+Wilcoxon's over subjects. Each forgets one of the two things that vary, so they decide nothing.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations, permutations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from nestbench.report.frames import PANEL, groups
+from nestbench.report.statistics.crossed import LEVEL, Array, Moments, judge, moments, p_within, stacked
+from nestbench.topology import MEMBERS, parse, topology
+
+MARGIN = 0.005
+"""IoU within which two networks count as equivalent, and one that is pruned as not inferior, unless a study says."""
+
+BETTER, WORSE, OPEN = "better", "worse", "not separable"
+"""What a test can say; ``WORSE`` is ``BETTER`` seen from the other side, and no row of a table says it."""
+
+TESTS = ("p", "p_equivalent", "p_paper", "p_wilcoxon")
+"""Columns of tests; each has one beside it, ``_holm``, that is corrected."""
+
+_ROUNDING = 1e-12
+"""Scores that differ by less are the same."""
+
+_MOMENTS = ["mean", "seed", "subject", "rest"]
+"""Columns that rows have until they are corrected."""
+
+_NOTHING = Moments(*map(np.array, [np.nan] * 4 + [0.0] * 2))
+
+Pair = tuple[dict[str, object], pd.DataFrame, pd.DataFrame]
+"""What names a comparison, and the tables (seeds, subjects) of its two sides."""
+
+
+def grid(scores: pd.DataFrame, metric: str = "iou") -> pd.DataFrame:
+    """Scores of one member as a table of seeds by subjects, a subject's cases averaged first.
+
+    What pandas' pivot_table gives, a dozen times as fast: a large report has thousands of these.
+    """
+    (row, seeds), (column, subjects) = (pd.factorize(scores[name], sort=True) for name in ("seed", "subject"))
+    shape = len(seeds), len(subjects)
+    place = np.ravel_multi_index((row, column), shape)
+    count, total = (np.bincount(place, weights, np.prod(shape)) for weights in (None, scores[metric].to_numpy()))
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(shape)
+    return pd.DataFrame(mean, pd.Index(seeds, name="seed"), pd.Index(subjects, name="subject"))
+
+
+def compare_members(scores: pd.DataFrame) -> pd.DataFrame:
+    """Compare every two members of the same data set and encoder.
+
+    ``scores`` has one row per cell, seed and case. ``difference`` is ``model`` minus ``against``, in IoU (0 to 1), on
+    the seeds and subjects that both have.
+    """
+    return _compared(_members(scores))
+
+
+def compare_isolated(scores: pd.DataFrame, depth: int) -> pd.DataFrame:
+    """Compare heads of deep networks with the same networks trained alone, where a study of this ``depth`` has both.
+
+    ``scores`` has all outputs. The head L2 of ``unet++ds`` is held against the head L2 of ``unet++ds:2``, and against
+    ``unet++:2``: pruned to their one head all three are the same grid. ``difference`` is embedded minus isolated.
+    """
+    return _compared(_isolated(scores, depth))
+
+
+def correct(*tables: pd.DataFrame, margin: float = MARGIN) -> list[pd.DataFrame]:
+    """Correct tables of comparisons together and say a verdict for each row.
+
+    Holm's method runs over all comparisons of all the tables, for each test of TESTS by itself. Equivalence within
+    ``margin`` (IoU, 0 to 1) is said first: what is surely too small to matter is no reason to choose. A row whose
+    difference is surely negative is turned round, so that ``model`` is the better.
+    """
+    every = pd.concat(tables, ignore_index=True)
+    if every.empty:
+        return list(tables)
+    found = Moments(*(every[name].to_numpy(np.float64) for name in Moments._fields))
+    every = every.drop(columns=_MOMENTS).assign(p_equivalent=p_within(found, margin))
+    for test in TESTS:
+        every[f"{test}_holm"] = holm(every[test].to_numpy())
+    columns = (every[name] for name in ("difference", "p_holm", "p_equivalent_holm"))
+    words = [_said(d, p, same, margin) for d, p, same in zip(*columns, strict=True)]
+    every = _turned(every.assign(verdict=words))
+    ends = np.cumsum([len(table) for table in tables])
+    return [every.iloc[end - len(table) : end].reset_index(drop=True) for end, table in zip(ends, tables, strict=True)]
+
+
+def verdict(comparisons: pd.DataFrame, dataset: str, encoder: str, model: str, against: str) -> str:
+    """What the tests say of ``model`` against another member, whichever way round the comparison was made."""
+    if comparisons.empty:
+        return OPEN
+    here = comparisons[(comparisons["dataset"] == dataset) & (comparisons["encoder"] == encoder)]
+    for first, second, turned in ((model, against, False), (against, model, True)):
+        row = here[(here["model"] == first) & (here["against"] == second)]
+        if len(row):
+            word = str(row["verdict"].iloc[0])
+            return WORSE if turned and word == BETTER else word
+    return OPEN
+
+
+def equivalent(margin: float) -> str:
+    """The verdict of networks that differ by less than ``margin`` (IoU, 0 to 1)."""
+    return f"equivalent within {100 * margin:g} IoU"
+
+
+def papers_test(first: Array, second: Array) -> float:
+    """Two-sided p of the papers' independent two-sample t-test over seeds; NaN where the seeds do not vary."""
+    if min(len(first), len(second)) < 2 or max(np.ptp(first), np.ptp(second)) < _ROUNDING:
+        return float("nan")
+    one, two = ((float(own.mean()), float(own.std(ddof=1)), len(own)) for own in (first, second))
+    return float(stats.ttest_ind_from_stats(*one, *two).pvalue)
+
+
+def wilcoxon(differences: Array) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test of one difference a subject; 1 where there is none."""
+    if len(differences) < 2:
+        return float("nan")
+    return float(stats.wilcoxon(differences).pvalue) if np.abs(differences).max() > _ROUNDING else 1.0
+
+
+def holm(p: Array) -> Array:
+    """Values of p (..., comparisons), corrected by Holm's method over all of the last axis that are not NaN.
+
+    Statsmodels has it for one family at a time, and collects garbage at each call; a calibration has thousands.
+    """
+    order = np.argsort(p, axis=-1)  # NaN last
+    left = np.sum(~np.isnan(p), axis=-1, keepdims=True) - np.arange(p.shape[-1])
+    ranked = np.maximum.accumulate(np.take_along_axis(p, order, axis=-1) * left, axis=-1)
+    corrected = np.empty_like(ranked)
+    np.put_along_axis(corrected, order, np.minimum(ranked, 1.0), axis=-1)
+    return corrected
+
+
+def _members(scores: pd.DataFrame) -> Iterator[Pair]:
+    for (dataset, encoder), panel in groups(scores, PANEL):
+        tables = {model: grid(own) for model, own in groups(panel, "model")}
+        for against, model in combinations(tables, 2):
+            names = {"dataset": dataset, "encoder": encoder, "model": model, "against": against}
+            yield names, tables[model], tables[against]
+
+
+def _isolated(scores: pd.DataFrame, depth: int) -> Iterator[Pair]:
+    for (dataset, encoder), panel in groups(scores, PANEL):
+        tables = {key: grid(own) for key, own in groups(panel, ["model", "output"])}
+        for ((model, output), whole), ((against, same), alone) in permutations(tables.items(), 2):
+            if same == output != "ensemble" and _is_alone(model, against, int(output[1:]), depth):
+                names = {"dataset": dataset, "encoder": encoder, "model": model, "output": output}
+                yield names | {"against": against}, whole, alone
+
+
+def _is_alone(model: str, alone: str, head: int, depth: int) -> bool:
+    """Whether ``alone`` is as deep as the head, and the deeper network ``model`` pruned to that head is its grid."""
+    if any(name.partition(":")[0] not in MEMBERS for name in (model, alone)):
+        return False
+    whole, own = topology(model, depth), topology(alone, depth)
+    wide = [MEMBERS[parse(name, depth)[0]].wide for name in (model, alone)]
+    return own.depth == head < whole.depth and wide[0] == wide[1] and whole.prune(head) == own.prune(head)
+
+
+def _compared(pairs: Iterator[Pair]) -> pd.DataFrame:
+    """One row a pair: what the tests need and say before any correction."""
+    rows, found = [], []
+    for names, first, second in pairs:
+        differences = (first - second).dropna(how="all").dropna(axis="columns")
+        found.append(moments(differences.to_numpy()) if differences.size else _NOTHING)
+        rows.append(names | _beside(first, second, differences))
+    if not rows:
+        return pd.DataFrame()
+    every = stacked(found)
+    return pd.DataFrame(rows).assign(**judge(every)._asdict(), **every._asdict()).pipe(_explained)
+
+
+def _beside(first: pd.DataFrame, second: pd.DataFrame, differences: pd.DataFrame) -> dict[str, Any]:
+    """The tests that do not decide."""
+    sides = [table.mean(axis=1).to_numpy() for table in (first, second)]
+    return {"p_paper": papers_test(*sides), "p_wilcoxon": wilcoxon(differences.mean().to_numpy())}
+
+
+def _explained(rows: pd.DataFrame) -> pd.DataFrame:
+    """Why there is no test, where there is none."""
+    lacking = np.select([rows["seeds"] < 2, rows["subjects"] < 2], ["seed", "subject"], "")
+    reason = [f"fewer than two {what}s in common" if what else "" for what in lacking]
+    return rows.assign(reason=reason, seeds=rows["seeds"].astype(int), subjects=rows["subjects"].astype(int))
+
+
+def _said(difference: float, p_holm: float, p_equivalent: float, margin: float) -> str:
+    if p_equivalent < LEVEL:
+        return equivalent(margin)
+    if p_holm < LEVEL:
+        return BETTER if difference > 0 else WORSE
+    return OPEN
+
+
+def _turned(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the verdict ``WORSE`` seen from the other side."""
+    other = rows.rename(columns={"model": "against", "against": "model", "low": "high", "high": "low"})
+    numbers = {name: -other[name] for name in ("difference", "low", "high", "t")}
+    other = other.assign(**numbers).assign(verdict=BETTER)
+    lost = rows["verdict"] == WORSE
+    return pd.concat([rows[~lost], other.loc[lost, rows.columns]]).sort_index()

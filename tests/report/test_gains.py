@@ -1,0 +1,63 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nestbench.report.costs import by_class, costs
+from nestbench.report.gains import BUCKETS, NO_OBJECT, case_gains, gains_by_size, mean_gains
+from nestbench.report.gather import Evidence
+
+Make = Callable[..., Evidence]
+
+
+def test_a_gain_is_the_difference_to_the_reference_on_the_same_seed_and_case(evidence: Evidence) -> None:
+    gains = case_gains(evidence).set_index(["model", "seed", "case"])["difference"]
+    scores = evidence.primary_cases().set_index(["model", "seed", "case"])["iou"]
+    for key in (("unet++", 1, "case-005"), ("unet-e", 0, "case-011")):
+        assert gains[key] == pytest.approx(scores[key] - scores["unet", *key[1:]])
+    assert "unet" not in gains.index.get_level_values("model")
+
+
+def test_groups_of_cases_by_size_hold_every_case_once(evidence: Evidence) -> None:
+    sizes = gains_by_size(case_gains(evidence))
+    own = sizes[sizes["model"] == "unet++"]
+    assert own["cases"].sum() == 24
+    assert len(own) <= BUCKETS + 1
+    assert own["size"].iloc[-1] == NO_OBJECT
+    assert own["cases"].iloc[-1] == 3
+    means = mean_gains(case_gains(evidence)).query("model == 'unet++'")["difference"]
+    assert np.average(own["difference"], weights=own["cases"]) == pytest.approx(means.mean())
+
+
+def test_without_sizes_no_group_is_made(make_evidence: Make) -> None:
+    evidence = make_evidence(models=("unet", "unet++"), seeds=2)
+    none = pd.DataFrame({"dataset": [], "case": [], "diameter": []}).astype({"dataset": "str", "case": "str"})
+    assert gains_by_size(case_gains(replace(evidence, sizes=none))).empty
+
+
+def test_one_member_has_nothing_to_gain(make_evidence: Make) -> None:
+    assert case_gains(make_evidence(models=("unet",), seeds=2)).empty
+
+
+def test_costs_count_the_cases_that_training_saw(evidence: Evidence) -> None:
+    row = costs(evidence).set_index("model").loc["unet"]
+    assert row["seconds"] == 300
+    assert row["cases_per_second"] == pytest.approx(60 * row["epochs"] / 300)
+    speed = evidence.speed[(evidence.speed["model"] == "unet") & (evidence.speed["output"] == "L4")]
+    assert row["images_per_second"] == pytest.approx(1000 / speed["median_ms"].iloc[0])
+
+
+def test_a_network_with_several_heads_is_timed_whole(evidence: Evidence) -> None:
+    row = costs(evidence).set_index("model").loc["unet++ds"]
+    speed = evidence.speed[(evidence.speed["model"] == "unet++ds") & (evidence.speed["output"] == "all")]
+    assert row["images_per_second"] == pytest.approx(1000 / speed["median_ms"].iloc[0])
+
+
+def test_each_class_has_its_scores_where_there_are_several(make_evidence: Make, evidence: Evidence) -> None:
+    several = make_evidence(models=("unet",), seeds=2, classes=("background", "cell", "border"))
+    table = by_class(several)
+    assert table["label"].tolist() == ["cell", "border"]
+    assert table["iou"].mean() == pytest.approx(several.primary_cases()["iou"].mean())
+    assert by_class(evidence).empty
