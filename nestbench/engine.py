@@ -13,7 +13,8 @@ from torch import Tensor
 
 from nestbench.errors import RequestError, reason, unknown
 from nestbench.machine import Plan, choose_plan
-from nestbench.model import AnyNetwork, Detector, Spec
+from nestbench.model import AnyNetwork, Spec
+from nestbench.model.detector import refuse_detector
 from nestbench.model.export import trace
 from nestbench.study.schema import ENGINES
 
@@ -51,13 +52,13 @@ def make_engine(model: AnyNetwork, plan: Plan, kind: str = "torch") -> Engine:
 
     Raises RequestError for a network that OpenVINO cannot take.
     """
-    _refuse_detector(model)
+    refuse_detector(model.spec)
     return _in_openvino(model, plan) if kind == "openvino" else _in_torch(model, plan)
 
 
 def as_it_is(model: AnyNetwork) -> Engine:
     """A network on the device, and in the type, of its own weights."""
-    _refuse_detector(model)
+    refuse_detector(model.spec)
     weights = next(model.parameters())
     model.eval()
 
@@ -65,15 +66,6 @@ def as_it_is(model: AnyNetwork) -> Engine:
         return _float(model(images.to(weights)))
 
     return Engine(model.spec, weights.device.type, torch.inference_mode()(logits))
-
-
-def _refuse_detector(model: AnyNetwork) -> None:
-    """Raise RequestError for a network that gives no classes of pixels."""
-    if isinstance(model, Detector):
-        raise RequestError(
-            "this network is a Mask R-CNN: it finds objects one by one in a study with task: instance, and gives no "
-            "class of each pixel, which is what is asked for here"
-        )
 
 
 def _in_torch(model: AnyNetwork, plan: Plan) -> Engine:

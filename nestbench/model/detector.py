@@ -11,8 +11,9 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign
 
+from nestbench.errors import RequestError
 from nestbench.model.pyramid import Pyramid
-from nestbench.model.spec import DetectorSpec
+from nestbench.model.spec import DetectorSpec, Spec
 
 STEPS = (1.0, 2**0.5)
 """Anchors of a level, in units of twice its stride. With those of the next level an octave above, a side of 4 to 107
@@ -114,6 +115,15 @@ def settings(pyramid: Pyramid) -> dict[str, Any]:
         "mask_head": MaskRCNNHeads(width, (width,) * 4, 1),
         "mask_predictor": MaskRCNNPredictor(width, width, 2),
     }
+
+
+def refuse_detector(spec: Spec) -> None:
+    """Raise RequestError for a network that finds objects, where classes of pixels are asked for."""
+    if isinstance(spec, DetectorSpec):
+        raise RequestError(
+            "Mask R-CNN finds objects one by one, in a study with task: instance; it gives no class of each pixel, "
+            "which is what is asked for here"
+        )
 
 
 def _unscaled(channels: int) -> Any:
