@@ -26,6 +26,8 @@ from nestbench.results.instance_scores import InstanceCounts, joined
 
 SURE = 0.5
 """Score from which an object counts while a network is trained."""
+PROPOSED = 0.05
+"""Score of a region from which it is looked at then: hardly one below becomes an object that counts."""
 
 LEASTS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 """Scores that are tried."""
@@ -57,11 +59,14 @@ class FoundCase:
 
 
 @torch.no_grad()
-def find(model: Detector, images: Tensor, plan: Plan, least: float = LEAST) -> list[Detected]:
-    """The objects in each standardised image (N, C, H, W) with a score above ``least``; they may overlap."""
+def find(model: Detector, images: Tensor, plan: Plan, least: float = LEAST, proposed: float = 0.0) -> list[Detected]:
+    """The objects in each standardised image (N, C, H, W) with a score above ``least``; they may overlap.
+
+    ``proposed`` as in ``Detector.forward``.
+    """
     model.eval()
     with plan.autocast():
-        found = model(plan.arrange(images), least)
+        found = model(plan.arrange(images), least, proposed)
     return [from_masks((one["masks"][:, 0] >= 0.5).cpu().numpy(), one["scores"].float().cpu().numpy()) for one in found]
 
 

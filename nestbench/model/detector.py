@@ -11,8 +11,9 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign
 
+from nestbench.errors import RequestError
 from nestbench.model.pyramid import Pyramid
-from nestbench.model.spec import DetectorSpec
+from nestbench.model.spec import DetectorSpec, Spec
 
 STEPS = (1.0, 2**0.5)
 """Anchors of a level, in units of twice its stride. With those of the next level an octave above, a side of 4 to 107
@@ -22,9 +23,9 @@ RATIOS = (0.5, 1.0, 2.0)
 MOST = 1000
 """Regions that are proposed in an image, of each level and in all, and objects that are found: the Data Science Bowl's
 fullest picture holds 375, and torchvision's own limit of 100 objects would leave most of them out."""
-SAMPLED = 128
-"""Regions of an image that the heads learn from at each step, a quarter of them objects. torchvision takes 512 of an
-image of 800 pixels."""
+SAMPLED = 64
+"""Regions of an image that the heads learn from at each step, a quarter of them objects: the heads of 512, which
+torchvision takes of an image of 800 pixels, would be nearly all of a step's work on a small one."""
 LEAST = 0.05
 """Score of the least sure objects that are found, as in torchvision."""
 
@@ -72,12 +73,16 @@ class Detector(nn.Module):
         Which regions the heads see is drawn from torch's global generator.
         """
         self._ask_for(losses=True)
+        self.rcnn.rpn.score_thresh = 0.0
         return cast(dict[str, Tensor], self.rcnn(list(images), targets))
 
-    def forward(self, images: Tensor, least: float = LEAST) -> list[Found]:
-        """The objects in each image (N, C, H, W) with a score above ``least``."""
+    def forward(self, images: Tensor, least: float = LEAST, proposed: float = 0.0) -> list[Found]:
+        """The objects in each image (N, C, H, W) with a score above ``least``.
+
+        Regions that are proposed with a score up to ``proposed`` are not looked at, which is faster.
+        """
         self._ask_for(losses=False)
-        self.rcnn.roi_heads.score_thresh = least
+        self.rcnn.roi_heads.score_thresh, self.rcnn.rpn.score_thresh = least, proposed
         return cast(list[Found], self.rcnn(list(images)))
 
     def _ask_for(self, *, losses: bool) -> None:
@@ -110,6 +115,15 @@ def settings(pyramid: Pyramid) -> dict[str, Any]:
         "mask_head": MaskRCNNHeads(width, (width,) * 4, 1),
         "mask_predictor": MaskRCNNPredictor(width, width, 2),
     }
+
+
+def refuse_detector(spec: Spec) -> None:
+    """Raise RequestError for a network that finds objects, where classes of pixels are asked for."""
+    if isinstance(spec, DetectorSpec):
+        raise RequestError(
+            "Mask R-CNN finds objects one by one, in a study with task: instance; it gives no class of each pixel, "
+            "which is what is asked for here"
+        )
 
 
 def _unscaled(channels: int) -> Any:

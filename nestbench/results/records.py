@@ -40,7 +40,7 @@ class Result:
     primary: str
     """The output that the member is judged by: ``ensemble`` or ``L<depth>``."""
     validation: float
-    """Best validation IoU (0 to 1) of the primary output, by which the weights were chosen."""
+    """Best validation IoU (0 to 1) of the primary output, or Score of a Mask R-CNN: by it the weights were chosen."""
     best_epoch: int
     epochs: int
     stopped: str
@@ -66,6 +66,7 @@ class Epoch:
     validation_loss: float
     """Mean loss over the heads, so that members with one head and with several can be compared."""
     validation_iou: float
+    """Mean foreground IoU; of a Mask R-CNN the mean Score (``results.instance_scores``)."""
     best: bool
     seconds: float
 

@@ -72,7 +72,7 @@ def _check_instances(prepared: Prepared, spec: DatasetSpec) -> None:
     if not prepared.has_instances:
         raise RequestError(
             f"data set '{spec.title}' does not tell objects apart, so task 'instance' cannot be learnt on it "
-            "(nuclei and synthetic do, and a folder of label images)"
+            "(nuclei, synthetic and coco do, and folder with instances: true)"
         )
 
 

@@ -87,7 +87,7 @@ def _time_objects(wanted: list[Wanted], ready: Ready, plan: Plan, heard: Callabl
     """Time each output of trained networks, from pictures of the test side to their objects."""
     held = {one.weights: load(one.weights) for one in wanted if one.weights}
     pictures = [feed(ready.prepared, [i], ready.spec, plan.device, truth="instances") for i in ready.split.test]
-    found = [(held[one.weights], str(one.row["output"])) for one in wanted]
+    found = [(held[one.weights], str(one.row["output"])) for one in wanted if one.weights]
     return measure_objects(found, pictures[:ROUNDS], plan, ROUNDS, heard)
 
 

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from nestbench.study.data import DatasetSpec
-from nestbench.study.models import check_model, check_task, split_depth
+from nestbench.study.models import check_model, check_task, is_detector, split_depth
 from nestbench.study.space import Space, Span, axes
 from nestbench.study.words import FolderName, Frozen, slug
 from nestbench.topology import GRIDS, MAX_DEPTH, parse
@@ -200,6 +200,11 @@ class Cell(Frozen):
     def key(self) -> tuple[str, str, str]:
         """Data set, encoder and member: what names a cell within its study."""
         return self.dataset.title, self.encoder, self.model
+
+    @property
+    def criterion(self) -> str:
+        """By what its epochs and trials are compared on the validation side."""
+        return "Score" if is_detector(self.model) else "IoU"
 
     def __str__(self) -> str:
         return " / ".join(self.key)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nestbench.datasets.feed import Feed, batches
 from nestbench.evaluate import at_once
-from nestbench.find import SURE, confident, find
+from nestbench.find import PROPOSED, SURE, confident, find
 from nestbench.instances.count import score
 from nestbench.machine import Plan
 from nestbench.model import AnyNetwork, Detector
@@ -80,7 +80,7 @@ def validate_objects(model: Detector, data: Feed, plan: Plan, pause: Pause = lam
         with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
             torch.manual_seed(number)
             losses.append(objects_loss(model, images, labels, plan) * len(images))
-        for true, found in zip(labels.int().cpu().numpy(), find(model, images, plan, SURE), strict=True):
+        for true, found in zip(labels.int().cpu().numpy(), find(model, images, plan, SURE, PROPOSED), strict=True):
             scores.append(score(true, confident(found, SURE)))
         pause()
     return float(torch.stack(losses).sum()) / len(scores), float(np.mean(scores))
