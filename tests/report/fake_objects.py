@@ -52,7 +52,7 @@ def drawn(cases: int) -> dict[str, Sample]:
 
 
 def outputs(model: str) -> tuple[str, ...]:
-    return ("L4",) if is_detector(model) else METHODS
+    return ("masks",) if is_detector(model) else METHODS
 
 
 def _write_dataset(folder: Path, samples: dict[str, Sample]) -> None:
@@ -122,7 +122,7 @@ def _answers(model: str, truth: np.ndarray, draw: np.random.Generator) -> dict[s
     masks = [gaussian_filter((truth == n).astype(float), blur) + 0.2 * noise > 0.5 for n in kept]
     for place in draw.integers(8, 120, (2, 2)):
         masks.append(np.hypot(*(np.indices(truth.shape) - place[:, None, None])) < 4)
-    return {"L4": from_masks(np.array(masks), draw.uniform(0.5, 1, len(masks)))}
+    return {"masks": from_masks(np.array(masks), draw.uniform(0.5, 1, len(masks)))}
 
 
 def _speed(study: Study) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def test_the_main_table_has_each_way_of_each_network_with_what_its_runs_say(obje
 
 def test_networks_are_compared_by_the_score_of_what_they_are_judged_by(evidence: Evidence, numbers: Tables):
     main = numbers["members"].query("primary").set_index("model")
-    assert set(main["output"]) == {"watershed", "L4"}
+    assert set(main["output"]) == {"watershed", "masks"}
     pairs = numbers["comparisons"]
     assert len(pairs) == len(MODELS) * (len(MODELS) - 1) // 2
     for row in pairs.itertuples():
