@@ -14,6 +14,7 @@ from torch import Tensor
 from nestbench.errors import RequestError, reason, unknown
 from nestbench.machine import Plan, choose_plan
 from nestbench.model import AnyNetwork, Spec, answering
+from nestbench.model.detector import refuse_detector
 from nestbench.model.export import trace
 from nestbench.study.schema import ENGINES
 
@@ -51,11 +52,13 @@ def make_engine(model: AnyNetwork, plan: Plan, kind: str = "torch") -> Engine:
 
     Raises RequestError for a network that OpenVINO cannot take.
     """
+    refuse_detector(model.spec)
     return _in_openvino(model, plan) if kind == "openvino" else _in_torch(model, plan)
 
 
 def as_it_is(model: AnyNetwork) -> Engine:
     """A network on the device, and in the type, of its own weights."""
+    refuse_detector(model.spec)
     weights = next(model.parameters())
     model.eval()
 

@@ -74,7 +74,7 @@ def _tell_end(event: Finished | Failed | Retried | Paused) -> str:
     match event:
         case Finished(run, result):
             took = f"{result.epochs} epochs, {duration(result.seconds)}"
-            return f"finished {run}: validation IoU {result.validation:.3f}, {took}"
+            return f"finished {run}: validation {run.cell.criterion} {result.validation:.3f}, {took}"
         case Failed(run, reason):
             return f"failed {run}: {reason}"
         case Retried(run, reason):
@@ -98,7 +98,8 @@ def tell_detail(event: Event) -> str:
         case Started(run):
             return f"started {run}"
         case Advanced(run, epoch, at_most) if (epoch.index + 1) % _EVERY == 0:
-            return f"{run}: epoch {epoch.index + 1} of at most {at_most}, validation IoU {epoch.validation_iou:.3f}"
+            score = f"validation {run.cell.criterion} {epoch.validation_iou:.3f}"
+            return f"{run}: epoch {epoch.index + 1} of at most {at_most}, {score}"
         case Preparing(dataset, done, total) if done == total:
             return f"prepared {dataset}: {total} cases"
         case Timing(done, total) if done == total:

@@ -9,7 +9,7 @@ from nestbench.cli import weights
 from nestbench.cli.answers import AsJson, say_json, say_table
 from nestbench.cli.grid import draw
 from nestbench.plugins import listed
-from nestbench.topology import MEMBERS
+from nestbench.topology import GRIDS
 
 app = typer.Typer(help="Members of the family, their grids and sizes, and files of their weights.")
 
@@ -19,10 +19,10 @@ def list_models(as_json: AsJson = False) -> None:
     """List the members of the family, and the packages that bring networks from outside it."""
     outside = listed("model")
     if as_json:
-        members = [{"name": n} | member._asdict() for n, member in MEMBERS.items()]
+        members = [{"name": n} | member._asdict() for n, member in GRIDS.items()]
         say_json(members + [{"name": n, "package": package} for n, package in outside])
     else:
-        rows = [(n, member.meaning) for n, member in MEMBERS.items()]
+        rows = [(n, member.meaning) for n, member in GRIDS.items()]
         rows += [(f"{n}:<name>", f"networks from outside the family ({package})") for n, package in outside]
         say_table(("model", "meaning"), rows)
 

@@ -135,16 +135,20 @@ def _is_file(network: str) -> bool:
 
 def _opened(network: str, asked: dict[str, Any]) -> "tuple[AnyNetwork, int | None]":
     """The network, and the pixels a side that it was trained with where a file says so."""
+    from nestbench.model.detector import refuse_detector
+
     if _is_file(network):
         from nestbench.cli.weights import opened
 
         model, about = opened(Path(network))
+        refuse_detector(model.spec)
         return model, about.size
     from nestbench.model import construct
     from nestbench.model.build import count_parameters, specify
     from nestbench.speed.memory import refuse_beyond
 
     spec = specify(network, depth=DEPTH, **asked)
+    refuse_detector(spec)
     refuse_beyond(f"'{network}' with these options", 4 * count_parameters(spec), "cpu")
     return construct(spec).eval(), None
 

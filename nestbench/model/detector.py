@@ -11,20 +11,21 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign
 
+from nestbench.errors import RequestError
 from nestbench.model.pyramid import Pyramid
-from nestbench.model.spec import DetectorSpec
+from nestbench.model.spec import DetectorSpec, Spec
 
 STEPS = (1.0, 2**0.5)
 """Anchors of a level, in units of twice its stride. With those of the next level an octave above, a side of 4 to 107
 pixels (at depth 4) is at most the fourth root of 2 from that of an anchor, which overlaps it by 0.7 then."""
 RATIOS = (0.5, 1.0, 2.0)
 
-PROPOSALS = 2000
-"""Regions of an image that are looked at, before and after those that overlap are dropped, and objects at most: the
-fullest pictures of nuclei hold hundreds, and torchvision's own 100 objects would leave most of them out."""
-SAMPLED = 128
-"""Regions of an image that the heads learn from at each step, a quarter of them objects. torchvision takes 512 of an
-image of 800 pixels."""
+MOST = 1000
+"""Regions that are proposed in an image, of each level and in all, and objects that are found: the Data Science Bowl's
+fullest picture holds 375, and torchvision's own limit of 100 objects would leave most of them out."""
+SAMPLED = 64
+"""Regions of an image that the heads learn from at each step, a quarter of them objects: the heads of 512, which
+torchvision takes of an image of 800 pixels, would be nearly all of a step's work on a small one."""
 LEAST = 0.05
 """Score of the least sure objects that are found, as in torchvision."""
 
@@ -59,7 +60,7 @@ class Detector(nn.Module):
         self.spec = spec
         pyramid = Pyramid(spec, pretrained)
         self.rcnn = MaskRCNN(pyramid, **settings(pyramid))
-        self.rcnn.transform = _AsItIs(spec.in_channels)
+        self.rcnn.transform = _unscaled(spec.in_channels)
 
     @property
     def pyramid(self) -> Pyramid:
@@ -67,13 +68,27 @@ class Detector(nn.Module):
         return cast(Pyramid, self.rcnn.backbone)
 
     def losses(self, images: Tensor, targets: list[Targets]) -> dict[str, Tensor]:
-        """The five losses of a batch (N, C, H, W): of regions, boxes and masks. Only in training mode."""
+        """The five losses of a batch (N, C, H, W): two of the regions that are proposed, and of classes, boxes, masks.
+
+        Which regions the heads see is drawn from torch's global generator.
+        """
+        self._ask_for(losses=True)
+        self.rcnn.rpn.score_thresh = 0.0
         return cast(dict[str, Tensor], self.rcnn(list(images), targets))
 
-    def forward(self, images: Tensor, least: float = LEAST) -> list[Found]:
-        """The objects in each image (N, C, H, W) with a score above ``least``. Only in evaluation mode."""
-        self.rcnn.roi_heads.score_thresh = least
+    def forward(self, images: Tensor, least: float = LEAST, proposed: float = 0.0) -> list[Found]:
+        """The objects in each image (N, C, H, W) with a score above ``least``.
+
+        Regions that are proposed with a score up to ``proposed`` are not looked at, which is faster.
+        """
+        self._ask_for(losses=False)
+        self.rcnn.roi_heads.score_thresh, self.rcnn.rpn.score_thresh = least, proposed
         return cast(list[Found], self.rcnn(list(images)))
+
+    def _ask_for(self, *, losses: bool) -> None:
+        """Ask torchvision for losses or for objects, by the mode of these modules; no layer depends on it."""
+        for part in (self.rcnn, self.rcnn.transform, self.rcnn.rpn, self.rcnn.roi_heads):
+            part.training = losses
 
     def dense(self, images: Tensor) -> Tensor:
         """What is computed of images (N, C, H, W) wherever objects are: the logit of each cell and anchor, (N, n)."""
@@ -89,12 +104,12 @@ def settings(pyramid: Pyramid) -> dict[str, Any]:
     boxes, masks = (MultiScaleRoIAlign(names, side, sampling_ratio=2) for side in (7, 14))
     return {
         "rpn_anchor_generator": anchors,
-        **{f"rpn_{when}_nms_top_n_{mode}": PROPOSALS for when in ("pre", "post") for mode in ("train", "test")},
+        **{f"rpn_{when}_nms_top_n_{mode}": MOST for when in ("pre", "post") for mode in ("train", "test")},
         "box_roi_pool": boxes,
         "box_head": TwoMLPHead(width * 7**2, 4 * width),
         "box_predictor": FastRCNNPredictor(4 * width, 2),
         "box_score_thresh": LEAST,
-        "box_detections_per_img": PROPOSALS,
+        "box_detections_per_img": MOST,
         "box_batch_size_per_image": SAMPLED,
         "mask_roi_pool": masks,
         "mask_head": MaskRCNNHeads(width, (width,) * 4, 1),
@@ -102,12 +117,21 @@ def settings(pyramid: Pyramid) -> dict[str, Any]:
     }
 
 
-class _AsItIs(GeneralizedRCNNTransform):
-    """Images as they come, standardised and of the study's size; torchvision would resize them to 800 pixels."""
+def refuse_detector(spec: Spec) -> None:
+    """Raise RequestError for a network that finds objects, where classes of pixels are asked for."""
+    if isinstance(spec, DetectorSpec):
+        raise RequestError(
+            "Mask R-CNN finds objects one by one, in a study with task: instance; it gives no class of each pixel, "
+            "which is what is asked for here"
+        )
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(0, 0, [0.0] * channels, [1.0] * channels)
 
-    def resize(self, image: Tensor, target: Any = None) -> tuple[Tensor, Any]:
-        """Leave an image and its objects in their size."""
-        return image, target
+def _unscaled(channels: int) -> Any:
+    """Images as they come, standardised and of the study's size; torchvision would bring them to 800 pixels."""
+    transform = GeneralizedRCNNTransform(0, 0, [0.0] * channels, [1.0] * channels)
+    transform.resize = _as_they_are
+    return transform
+
+
+def _as_they_are(image: Tensor, target: Any = None) -> tuple[Tensor, Any]:
+    return image, target

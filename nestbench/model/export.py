@@ -7,7 +7,7 @@ them: resized, and each brought to mean 0 and standard deviation 1. Logits come 
 import copy
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from operator import floordiv
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from torch.fx.experimental import _config
 
 from nestbench.errors import RequestError, reason
 from nestbench.model.build import AnyNetwork
+from nestbench.model.detector import refuse_detector
 from nestbench.model.files import UNSAID, Use, describe
 from nestbench.model.size import network_size
 from nestbench.model.spec import OutsideSpec, Spec
@@ -96,6 +97,7 @@ def trace(model: AnyNetwork) -> ExportedProgram:
 
     Raises RequestError for a network that torch cannot trace.
     """
+    refuse_detector(model.spec)
     least = least_side(model.spec)
     sides = {2 + axis: Dim(name, min=least) for axis, name in enumerate(_AXES[-model.spec.dims :])}
     # Sides that differ, of no special form: torch takes what it finds equal, or even, for a law.
@@ -123,19 +125,17 @@ def _oblivious() -> Iterator[None]:
 
 def least_side(spec: Spec) -> int:
     """Pixels a side from which an exported network takes images: 2^(depth + 1), doubled until the network takes it."""
-    least: int = 2 ** (spec.depth + 1)
-    side = least
+    least = side = int(2 ** (spec.depth + 1))
     while side <= _LARGEST and not _takes(spec, side):
         side *= 2
     return side if side <= _LARGEST else least
 
 
 def _takes(spec: Spec, side: int) -> bool:
-    try:
+    with suppress(RequestError):
         network_size(spec, side)
-    except RequestError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _generalised(program: ExportedProgram) -> ExportedProgram:

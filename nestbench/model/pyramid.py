@@ -17,6 +17,7 @@ from nestbench.topology import Node, Topology
 
 WIDEST = 256
 """Channels of torchvision's pyramid."""
+NARROWEST = 16
 
 POOL = "pool"
 """Name of the level above the coarsest, which torchvision makes of every second cell of it."""
@@ -96,8 +97,11 @@ def is_between(grid: Topology, node: Node) -> bool:
 
 
 def pyramid_width(channels: tuple[int, ...]) -> int:
-    """Channels of the pyramid: half of the encoder's coarsest level, at most what torchvision takes."""
-    return min(WIDEST, channels[-1] // 2)
+    """Channels of the pyramid: a quarter of the encoder's coarsest level, at most what torchvision takes.
+
+    On a ResNet of 50 layers or more that is 256, as in torchvision; small encoders get heads that are as small.
+    """
+    return min(WIDEST, max(NARROWEST, channels[-1] // 4))
 
 
 def _initialise(module: nn.Module) -> None:

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from nestbench.errors import RequestError, reason
-from nestbench.model.build import construct
+from nestbench.model.build import AnyNetwork, construct
+from nestbench.model.detector import Detector
 from nestbench.model.spec import OutsideSpec, Spec
 
 
@@ -23,13 +25,15 @@ class Size:
 def network_size(spec: Spec, image_size: int) -> Size:
     """Count on the meta device, without memory or weights, for one image or volume of ``image_size`` a side.
 
+    Of a detector's operations those of the encoder, the pyramid and the proposals: the heads' grow with what is found.
+
     Raises RequestError for a size that the network cannot take.
     """
     _check_size(spec, image_size)
     with _meta_pass(spec, f"an image of {_shape(spec, image_size)} pixels"):
         model = construct(spec).eval()
         with FlopCounterMode(display=False) as counter:
-            model(torch.empty(1, spec.in_channels, *(image_size,) * spec.dims))
+            _pass(model, torch.empty(1, spec.in_channels, *(image_size,) * spec.dims))
     return Size(sum(p.numel() for p in model.parameters()), counter.get_total_flops())
 
 
@@ -40,7 +44,15 @@ def check_training(spec: Spec, image_size: int, batch: int) -> None:
     """
     _check_size(spec, image_size)
     with _meta_pass(spec, f"{batch} images of {_shape(spec, image_size)} pixels at once"):
-        construct(spec).train()(torch.empty(batch, spec.in_channels, *(image_size,) * spec.dims))
+        _pass(construct(spec).train(), torch.empty(batch, spec.in_channels, *(image_size,) * spec.dims))
+
+
+def _pass(model: AnyNetwork, images: Tensor) -> None:
+    """Of a detector what it does for every image: there are no objects on the meta device."""
+    if isinstance(model, Detector):
+        model.dense(images)
+    else:
+        model(images)
 
 
 @contextmanager

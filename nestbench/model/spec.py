@@ -129,7 +129,9 @@ class DetectorSpec:
         if (self.dims, self.classes) != (2, 1):
             raise RequestError(f"Mask R-CNN finds objects of one class in 2D, not of {self.classes} in {self.dims}D")
         if self.depth <= FINEST:
-            raise RequestError(f"depth {self.depth} is too small for Mask R-CNN, whose pyramid takes {FINEST + 1}")
+            raise RequestError(
+                f"depth {self.depth} is too small for Mask R-CNN: its pyramid takes {FINEST + 1} or more"
+            )
 
     @property
     def depth(self) -> int:

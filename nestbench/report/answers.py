@@ -12,9 +12,9 @@ _COSTS = (("parameters", 1e6, "million parameters"), ("flops", 1e9, "GFLOPs"), (
 """Columns of what a network takes, their scale and unit."""
 
 
-def answers(main: pd.DataFrame, pairs: pd.DataFrame, depth: int) -> list[str]:
-    """Which network to use, one paragraph a data set and encoder."""
-    return [_answer(panel, pairs, depth) for _, panel in groups(main, PANEL)]
+def answers(main: pd.DataFrame, pairs: pd.DataFrame, depth: int, metric: str = "IoU") -> list[str]:
+    """Which network to use, one paragraph a data set and encoder, by the column ``iou``, in which ``metric`` is."""
+    return [_answer(panel, pairs, depth, metric) for _, panel in groups(main, PANEL)]
 
 
 def pruning(heads: pd.DataFrame, outputs: pd.DataFrame, depth: int) -> list[str]:
@@ -40,10 +40,10 @@ def whole(outputs: pd.DataFrame, depth: int) -> list[str]:
     return [f"{listed(names)} {have} one head: {they} cannot be pruned."] if names else []
 
 
-def _answer(panel: pd.DataFrame, pairs: pd.DataFrame, depth: int) -> str:
+def _answer(panel: pd.DataFrame, pairs: pd.DataFrame, depth: int, metric: str) -> str:
     top, *others = rows(panel.sort_values("iou", ascending=False))
     opening = f"On {top.dataset} with {top.encoder}, {title(top.model, depth)}"
-    score = f"{spread(top.iou, top.iou_sd)} points of test IoU"
+    score = f"{spread(top.iou, top.iou_sd)} points of test {metric}"
     if not others:
         return f"{opening} is the only network with a finished run ({score}): there is nothing to compare it with."
     opening = f"{opening} has the highest mean, {score}."

@@ -13,6 +13,7 @@ from nestbench.report.cautions import cautions, half_done
 from nestbench.report.figures import plates
 from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence
+from nestbench.report.instances import pages as instances
 from nestbench.report.statistics.comparisons import compare_isolated, compare_members, correct
 from nestbench.report.statistics.pruning import prunable
 from nestbench.report.statistics.ranks import ranks
@@ -34,6 +35,8 @@ Tables = dict[str, pd.DataFrame]
 
 def make_tables(evidence: Evidence) -> Tables:
     """Every table of a study by name; those that say nothing are left out."""
+    if evidence.objects is not None:
+        return instances.make_tables(evidence, evidence.objects)
     margin, primary = evidence.study.margin / 100, evidence.primary_cases()
     raw = compare_members(primary), compare_isolated(evidence.test_cases(), evidence.study.depth)
     pairs, alone = correct(*raw, margin=margin)
@@ -68,12 +71,30 @@ def chapter(evidence: Evidence, numbers: Tables, build: Path) -> dict[str, Any]:
         "title": study.name,
         "question": study.question,
         "notice": half_done(evidence),
-        "answers": answers(numbers["members"], numbers.get("comparisons", pd.DataFrame()), study.depth),
+        "answers": _answers(evidence, numbers),
         "blocks": [block for section in _sections(evidence, numbers, build) for block in section],
     }
 
 
+def _answers(evidence: Evidence, numbers: Tables) -> list[str]:
+    said = answers if evidence.objects is None else instances.answers
+    return said(numbers["members"], numbers.get("comparisons", pd.DataFrame()), evidence.study.depth)
+
+
 def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list[Block]]:
+    study = evidence.study
+    search = [*_search(numbers, study.depth), *plates.importance_plates(evidence, build)]
+    body = _pixels if evidence.objects is None else instances.sections
+    yield from body(evidence, numbers, search, build)
+    yield [heading("Limits"), *prose.limits(evidence), *cautions(evidence)]
+    yield [heading("Runs that are missing"), *_unfinished(numbers, study.depth)]
+    yield [heading("Data"), *_data(evidence)]
+    yield [heading("Machine and versions"), *_machine(evidence)]
+    yield [heading("The study, every default written out"), code(evidence.text)]
+
+
+def _pixels(evidence: Evidence, numbers: Tables, search: list[Block], build: Path) -> Iterator[list[Block]]:
+    """Everything up to the limits of what the numbers say, where networks give the class of each pixel."""
     study = evidence.study
     yield [
         heading("Results"),
@@ -81,7 +102,6 @@ def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list
         *_paper(numbers, study.depth),
         *_classes(numbers, study.depth),
     ]
-    search = [*_search(numbers, study.depth), *plates.importance_plates(evidence, build)]
     yield [heading("What was run"), *prose.methods(evidence), *search]
     yield list(plates.grid_plate(evidence, build))
     if "comparisons" in numbers:
@@ -96,11 +116,6 @@ def _sections(evidence: Evidence, numbers: Tables, build: Path) -> Iterator[list
     yield [heading("Learning curves"), *plates.curve_plates(evidence, build)]
     yield [heading("Costs"), ledgers.costs(numbers["costs"], study.depth)]
     yield _titled("Cases", list(plates.overlay_plates(evidence, build)))
-    yield [heading("Limits"), *prose.limits(evidence), *cautions(evidence)]
-    yield [heading("Runs that are missing"), *_unfinished(numbers, study.depth)]
-    yield [heading("Data"), *_data(evidence)]
-    yield [heading("Machine and versions"), *_machine(evidence)]
-    yield [heading("The study, every default written out"), code(evidence.text)]
 
 
 def _titled(name: str, blocks: list[Block]) -> list[Block]:

@@ -13,7 +13,9 @@ from nestbench.errors import RequestError
 from nestbench.report.agreement import refuse_two_tests
 from nestbench.report.beside import read_description, read_importances, read_sizes, read_speed
 from nestbench.report.frames import CELL, PANEL
+from nestbench.report.instances.objects import Objects, read_objects
 from nestbench.report.pictures import Bytes, CellKey, Overlay, read_found, read_overlay
+from nestbench.results import instance_scores
 from nestbench.results.finished import Finished, read_run
 from nestbench.results.places import run_folder
 from nestbench.results.reading import read_json
@@ -51,6 +53,8 @@ class Evidence:
     """Median diameter in pixels of each case's objects, by data set and case; empty where none was kept."""
     importance: pd.DataFrame
     """Share of each searched key in what decided the search, by cell; empty where no search was long enough."""
+    objects: Objects | None
+    """What a study of objects has besides; None where the task is the class of each pixel."""
     overlays: dict[str, Overlay]
     predictions: dict[CellKey, list[Bytes]]
     """Masks (n, H, W) of the overlay's cases by the first finished seed of each cell."""
@@ -92,7 +96,7 @@ def gather(folder: Path) -> Evidence:
         rows.append(_run_row(run, run_folder(folder, run), found.result if found else None))
         if found:
             finished.append((run, found.result))
-            tables.append(_tables(found))
+            tables.append(_tables(found, study))
             if run.cell.dataset.title not in empty:
                 empty[run.cell.dataset.title] = _empty(found.cases)
     if not finished:
@@ -115,6 +119,7 @@ def gather(folder: Path) -> Evidence:
         speed=read_speed(folder / "speed", study),
         sizes=read_sizes(folder, titles),
         importance=read_importances(folder, study),
+        objects=read_objects(folder, [run for run, _ in finished]) if study.task == "instance" else None,
         overlays=overlays,
         predictions=read_found(folder, [run for run, _ in finished], overlays),
         plan=read_json(folder / "plan.json"),
@@ -142,9 +147,11 @@ def _run_row(run: Run, path: Path, result: Result | None) -> dict[str, Any]:
     return _name(run) | {"state": "done", "reason": "", "recipe": recipe} | {f: getattr(result, f) for f in _FACTS}
 
 
-def _tables(found: Finished) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame]:
+def _tables(found: Finished, study: Study) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame]:
     """Scores of a run's cases, those of its classes where it has several, and its epochs."""
     counts = found.cases
+    if study.task == "instance":
+        return instance_scores.case_scores(counts), None, found.epochs
     if one_class(counts):
         return case_scores(counts), None, found.epochs
     judged = counts[(counts["split"] == "test") & (counts["output"] == found.result.primary)]

@@ -13,6 +13,9 @@ _TITLES = {
     "unet+ds": "UNet+ DS",
     "unet++": "UNet++",
     "unet++ds": "UNet++ DS",
+    "maskrcnn": "Mask R-CNN",
+    "maskrcnn+": "Mask RCNN+",
+    "maskrcnn++": "Mask RCNN++",
 }
 
 NONE = "\N{EN DASH}"

@@ -73,7 +73,7 @@ def _differences(evidence: Evidence, spec: DatasetSpec) -> list[tuple[str, str, 
     sides = " / ".join(str(about["counts"][side]) for side in ("train", "validation", "test"))
     return [
         ("training, validation, test", protocol.split, f"{sides} cases of {counted(about['subjects'], 'subject')}"),
-        ("what a network sees", protocol.view, _view(about)),
+        ("what a network sees", protocol.view, view(about)),
         (
             "network",
             "the paper's block, from scratch",
@@ -84,7 +84,8 @@ def _differences(evidence: Evidence, spec: DatasetSpec) -> list[tuple[str, str, 
     ]
 
 
-def _view(about: dict[str, Any]) -> str:
+def view(about: dict[str, Any]) -> str:
+    """How networks see a data set, in words."""
     if about["patch"]:
         return f"windows of {f' {TIMES} '.join([str(about['patch'])] * about['dims'])}, blended where they overlap"
     return f"whole images resized to {about['size']} {TIMES} {about['size']} pixels"

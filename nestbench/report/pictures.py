@@ -17,7 +17,10 @@ CellKey = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Overlay:
-    """The test cases that are shown, from best to worst: of each a plane, its image (H, W, C) and true mask (H, W)."""
+    """The test cases that are shown, from best to worst: of each a plane, its image (H, W, C) and true mask (H, W).
+
+    Where objects are told apart masks hold their numbers, and are of int32.
+    """
 
     cases: tuple[str, ...]
     planes: tuple[int, ...]

@@ -21,10 +21,11 @@ _MEMBERS = (
 )
 
 _COMPARISONS = (
-    "Difference of test IoU between two networks on the same seeds and subjects. The verdict follows p, the crossed "
-    "test of a difference, and p equivalent, that of the difference lying within the margin. The interval is of the "
-    "single comparison. p t-test (the papers': independent, over seeds) and p Wilcoxon (over subjects) stand there for "
-    "reference: each forgets one of the two things that vary. Every p is corrected by Holm's method over all rows."
+    "Difference of test {metric} between two networks on the same seeds and subjects. The verdict follows p, the "
+    "crossed test of a difference, and p equivalent, that of the difference lying within the margin. The interval is "
+    "of the single comparison. p t-test (the papers': independent, over seeds) and p Wilcoxon (over subjects) stand "
+    "there for reference: each forgets one of the two things that vary. Every p is corrected by Holm's method over all "
+    "rows."
 )
 
 _DEPTHS = (
@@ -54,15 +55,19 @@ def members(main: pd.DataFrame, depth: int, planned: int) -> Block:
     return table(columns, body, f"{opening} {_MEMBERS} n: {sizes}.")
 
 
-def comparisons(pairs: pd.DataFrame, depth: int) -> Block:
-    """Every comparison of two members."""
+def comparisons(pairs: pd.DataFrame, depth: int, metric: str = "IoU") -> Block:
+    """Every comparison of two members by a metric."""
     columns = [
         column("Difference", "left", wide=True),
-        *map(column, ("IoU (points)", "95 % interval", "p", "p\nequivalent", "p\nt-test", "p\nWilcoxon")),
+        *map(column, (f"{metric} (points)", "95 % interval", "p", "p\nequivalent", "p\nt-test", "p\nWilcoxon")),
         column("verdict", "left"),
     ]
     sizes = ", ".join(_size(dataset, own) for dataset, own in groups(pairs, "dataset"))
-    return table(columns, grouped(pairs, lambda row: _comparison(row, depth)), f"{_COMPARISONS} n: {sizes}.")
+    return table(
+        columns,
+        grouped(pairs, lambda row: _comparison(row, depth)),
+        f"{_COMPARISONS.format(metric=metric)} n: {sizes}.",
+    )
 
 
 def depths(outputs: pd.DataFrame, depth: int, device: str) -> Block:

@@ -8,6 +8,7 @@ results/<study>/<dataset>/
     overlays.npz                           images and masks of the test cases that the report shows
 results/<study>/<dataset>/<encoder>/<model>/seed-<n>/
     result.json  cases.parquet  epochs.jsonl  predictions.npz  weights.safetensors
+    sizes.parquet  detections.parquet      where objects are told apart
     run.log                                what happened when
     running.json                           while the run is at work
     checkpoint.safetensors                 where a run goes on that was stopped

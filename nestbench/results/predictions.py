@@ -1,7 +1,8 @@
 """The masks that one run found, a file of them: cases of any size, written and read one at a time.
 
 predictions.npz     cases   ids, in the order in which they were written
-                    0, 1 .. uint8 (D, H, W), the class of each pixel of each case; D is 1 for a picture
+                    0, 1 .. uint8 (D, H, W), the class of each pixel of each case; D is 1 for a picture. Where objects
+                            are told apart int32, the number of the object, the surest of those that overlap
 """
 
 import zipfile
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from nestbench.results.atomic import replacing
 
-Masks = NDArray[np.uint8]
+Masks = NDArray[np.uint8] | NDArray[np.int32]
 
 NAME = "predictions.npz"
 

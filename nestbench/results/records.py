@@ -16,10 +16,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHECKPOINT = "checkpoint.safetensors"
+WEIGHTS = "weights.safetensors"
 
 _BEGUN = "begun.json"
 
-_FILES = ("cases.parquet", "epochs.jsonl", "predictions.npz", "weights.safetensors")
+_FILES = (
+    "cases.parquet",
+    "sizes.parquet",
+    "detections.parquet",
+    "epochs.jsonl",
+    "predictions.npz",
+    WEIGHTS,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Result:
     primary: str
     """The output that the member is judged by: ``ensemble`` or ``L<depth>``."""
     validation: float
-    """Best validation IoU (0 to 1) of the primary output, by which the weights were chosen."""
+    """Best validation IoU (0 to 1) of the primary output, or Score of a Mask R-CNN: by it the weights were chosen."""
     best_epoch: int
     epochs: int
     stopped: str
@@ -57,6 +65,7 @@ class Epoch:
     validation_loss: float
     """Mean loss over the heads, so that members with one head and with several can be compared."""
     validation_iou: float
+    """Mean foreground IoU; of a Mask R-CNN the mean Score (``results.instance_scores``)."""
     best: bool
     seconds: float
 
@@ -144,7 +153,7 @@ def read_epochs(folder: Path) -> list[Epoch]:
 
     Raises RequestError that names the file where it is damaged, or was changed after the run was done.
     """
-    with _as_sealed(folder, "epochs.jsonl") as path:
+    with as_sealed(folder, "epochs.jsonl") as path:
         return [Epoch(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -152,11 +161,11 @@ def read_cases(folder: Path) -> "pd.DataFrame":
     """The per-case counts of a finished run. Raises RequestError as ``read_epochs`` does."""
     from pandas import read_parquet  # noqa: PLC0415 (half a second, which who asks how far a study is need not wait)
 
-    with _as_sealed(folder, "cases.parquet") as path:
+    with as_sealed(folder, "cases.parquet") as path:
         return read_parquet(path)
 
 
-def _as_sealed(folder: Path, name: str) -> AbstractContextManager[Path]:
+def as_sealed(folder: Path, name: str) -> AbstractContextManager[Path]:
     """A file of a run's results, once it is certain that it is as the result says."""
     return intact(folder / name, read_result(folder))
 

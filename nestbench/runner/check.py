@@ -12,7 +12,7 @@ from nestbench.datasets.feed import feed
 from nestbench.datasets.prepared import describe
 from nestbench.machine import Plan, wait
 from nestbench.machine.calibrate import Measured, calibrate
-from nestbench.model import Spec, construct
+from nestbench.model import Detector, Spec, construct
 from nestbench.model.size import network_size
 from nestbench.results.owner import refuse_changed
 from nestbench.runner.data import Ready, make_job, ready_data
@@ -20,7 +20,7 @@ from nestbench.runner.queue import find_done
 from nestbench.runner.settle import check_names, choices, settle_plan
 from nestbench.runner.told import answer_of
 from nestbench.study.schema import Cell, Study
-from nestbench.train import gradients, training_step
+from nestbench.train import gradients, object_gradients, training_step
 from nestbench.work.job import network_spec
 
 STEPS = 3
@@ -79,14 +79,16 @@ def _network(cell: Cell, ready: Ready, study: Study, plan: Plan) -> dict[str, An
 def _step_seconds(spec: Spec, study: Study, size: int, plan: Plan) -> float:
     """Seconds of one training step of the study's batch on random images: the fastest of a few, after one more."""
     plan.enter()
-    loss = plugins.find_plain("loss", study.recipe.loss)
     model = construct(spec)
-    plan.place(model)
+    plan.place(model).train()
+    loss = plugins.find_plain("loss", study.recipe.loss)
     optimiser = torch.optim.AdamW(model.parameters(), fused=True)
     space = (size,) * spec.dims
     images = torch.randn(study.recipe.batch, spec.in_channels, *space, device=plan.device)
     masks = torch.zeros(study.recipe.batch, *space, dtype=torch.long, device=plan.device)
-    down, taken = gradients(model, loss, plan), []
+    masks[:, : size // 2, : size // 2] = 1
+    down = object_gradients(model, plan) if isinstance(model, Detector) else gradients(model, loss, plan)
+    taken = []
     for _ in range(1 + STEPS):
         start = time.perf_counter()
         training_step(down, optimiser, images, masks)

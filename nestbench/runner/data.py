@@ -42,6 +42,8 @@ def ready_data(study: Study, root: Path, cache: Path) -> Generator[Preparing | T
     ready = {}
     for spec in study.datasets:
         prepared = yield from _prepared(spec, root, cache)
+        if study.task == "instance":
+            _check_instances(prepared, spec)
         split = split_cases(prepared.cases, spec.split or prepared.shares)
         twins = _twins(prepared, split, cache)
         if twins.found:
@@ -63,6 +65,17 @@ def make_job(ready: dict[str, Ready], plan: Plan, folder: Path, run: Run, **mann
     """A run with all that a worker needs for it; ``manners`` are what changes nothing of its outcome."""
     one = ready[run.cell.dataset.title]
     return Job(run, one.prepared.folder, one.prepared.content, one.split, plan, folder, **manners)
+
+
+def _check_instances(prepared: Prepared, spec: DatasetSpec) -> None:
+    """Raise RequestError for a data set in which no objects can be learnt."""
+    if prepared.dims == 3:
+        raise RequestError(f"data set '{spec.title}' holds volumes, and task 'instance' takes pictures")
+    if not prepared.has_instances:
+        raise RequestError(
+            f"data set '{spec.title}' does not tell objects apart, so task 'instance' cannot be learnt on it "
+            "(nuclei, synthetic and coco do, and folder with instances: true)"
+        )
 
 
 def _twins(prepared: Prepared, split: Split, cache: Path) -> Twins:

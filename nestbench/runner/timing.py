@@ -3,26 +3,40 @@
 from collections.abc import Callable, Generator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from nestbench.datasets.feed import feed
 from nestbench.errors import RequestError
+from nestbench.find import outputs_of
 from nestbench.machine import Plan, cores, device_name
-from nestbench.model import Spec
+from nestbench.model import Spec, load
 from nestbench.model.size import network_size
 from nestbench.results.atomic import sweep, write_json
+from nestbench.results.places import seed_folder
 from nestbench.results.reading import read_json
-from nestbench.results.records import fingerprint
+from nestbench.results.records import WEIGHTS, fingerprint
 from nestbench.runner.data import Ready
 from nestbench.runner.events import Timing
 from nestbench.runner.told import told
 from nestbench.speed import measure
 from nestbench.speed.memory import least_memory
-from nestbench.study.schema import Study
+from nestbench.speed.networks import Timing as Taken
+from nestbench.speed.objects import measure_objects
+from nestbench.study.schema import Cell, Study
 from nestbench.study.words import slug
 from nestbench.work.job import network_spec
 
 Row = dict[str, Any]
-Wanted = tuple[Row, Spec]
+
+
+class Wanted(NamedTuple):
+    """A network to be timed, and what its row says of it."""
+
+    row: Row
+    spec: Spec
+    weights: Path | None = None
+    """Those that it finds objects with: how long that takes depends on what it finds."""
+
 
 ROUNDS = 15
 BATCH = 1
@@ -31,9 +45,9 @@ BATCH = 1
 def time_networks(study: Study, folder: Path, ready: dict[str, Ready], plan: Plan) -> Generator[Timing, None, None]:
     """Build and time every pruned depth of every member, where this machine has not done so for this study yet."""
     path = folder / "speed" / f"{slug(device_name(plan.device).lower())}.json"
-    wanted = _wanted(study, ready)
+    wanted = _objects_wanted(study, folder, ready) if study.task == "instance" else _wanted(study, ready)
     whole = replace(plan, threads=cores())
-    if _known(path) == [(row, asdict(whole)) for row, _ in wanted]:
+    if _known(path) == [(row, asdict(whole)) for row, _, _ in wanted]:
         return
 
     def work(say: Callable[[Timing], None]) -> list[Row]:
@@ -48,18 +62,40 @@ def _rows(wanted: list[Wanted], ready: dict[str, Ready], plan: Plan, say: Callab
     return [
         row
         for title in ready
-        for row in _dataset_rows([w for w in wanted if w[0]["dataset"] == title], ready[title], plan, say)
+        for row in _dataset_rows([w for w in wanted if w.row["dataset"] == title], ready[title], plan, say)
     ]
 
 
 def _dataset_rows(wanted: list[Wanted], ready: Ready, plan: Plan, say: Callable[[Timing], None]) -> list[Row]:
     """Time the networks of one data set together. Equal ones (U-Net^e pruned is a U-Net) are timed once."""
     size = ready.spec.side
-    distinct = list(dict.fromkeys(spec for _, spec in wanted))
-    timings = measure(distinct, size, BATCH, plan, ROUNDS, lambda done: say(Timing(done, ROUNDS)))
-    taken = dict(zip(distinct, timings, strict=True))
-    memory = {spec: {"memory": least_memory(spec, size, BATCH, plan.precision)} for spec in distinct}
-    return [row | asdict(network_size(spec, size)) | memory[spec] | asdict(taken[spec]) for row, spec in wanted]
+
+    def heard(done: int) -> None:
+        say(Timing(done, ROUNDS))
+
+    if any(one.weights for one in wanted):
+        taken = _time_objects(wanted, ready, plan, heard)
+    else:
+        distinct = list(dict.fromkeys(one.spec for one in wanted))
+        timings = dict(zip(distinct, measure(distinct, size, BATCH, plan, ROUNDS, heard), strict=True))
+        taken = [timings[one.spec] for one in wanted]
+    return [
+        one.row | asdict(network_size(one.spec, size)) | _memory(one, size, plan) | asdict(timing)
+        for one, timing in zip(wanted, taken, strict=True)
+    ]
+
+
+def _memory(one: Wanted, size: int, plan: Plan) -> Row:
+    """Bytes of a forward pass at least; where objects are found, it goes by what is found."""
+    return {} if one.weights else {"memory": least_memory(one.spec, size, BATCH, plan.precision)}
+
+
+def _time_objects(wanted: list[Wanted], ready: Ready, plan: Plan, heard: Callable[[int], None]) -> list[Taken]:
+    """Time each output of trained networks, from pictures of the test side to their objects."""
+    held = {one.weights: load(one.weights) for one in wanted if one.weights}
+    pictures = [feed(ready.prepared, [i], ready.spec, plan.device, truth="instances") for i in ready.split.test]
+    found = [(held[one.weights], str(one.row["output"])) for one in wanted if one.weights]
+    return measure_objects(found, pictures[:ROUNDS], plan, ROUNDS, heard)
 
 
 def _wanted(study: Study, ready: dict[str, Ready]) -> list[Wanted]:
@@ -71,15 +107,30 @@ def _wanted(study: Study, ready: dict[str, Ready]) -> list[Wanted]:
         heads: list[tuple[str, Spec]] = [(f"L{d}", spec.prune(d)) for d in spec.heads]
         whole = [("all", spec)] if len(spec.heads) > 1 else []
         for output, network in (*heads, *whole):
-            row = dict(zip(("dataset", "encoder", "model"), cell.key, strict=True)) | {
-                "output": output,
-                "depth": network.depth,
-                "size": cell.dataset.side,
-                "batch": BATCH,
-                "network": fingerprint(network.to_json()),
-            }
-            found.append((row, network))
+            found.append(Wanted(_row(cell, output, network), network))
     return found
+
+
+def _objects_wanted(study: Study, folder: Path, ready: dict[str, Ready]) -> list[Wanted]:
+    """Each output of each cell that has a finished seed, by the weights of its first."""
+    found = []
+    for cell in study.cells():
+        spec = network_spec(cell, ready[cell.dataset.title].prepared)
+        weights = (seed_folder(folder, cell, seed) / WEIGHTS for seed in range(study.seeds))
+        first = next((path for path in weights if path.exists()), None)
+        outputs = outputs_of(spec) if first else ()
+        found += [Wanted(_row(cell, output, spec), spec, first) for output in outputs]
+    return found
+
+
+def _row(cell: Cell, output: str, network: Spec) -> Row:
+    return dict(zip(("dataset", "encoder", "model"), cell.key, strict=True)) | {
+        "output": output,
+        "depth": network.depth,
+        "size": cell.dataset.side,
+        "batch": BATCH,
+        "network": fingerprint(network.to_json()),
+    }
 
 
 def _known(path: Path) -> list[tuple[Row, Row]]:

@@ -8,7 +8,7 @@ import numpy as np
 from nestbench.engine import make_engine
 from nestbench.machine import Plan
 from nestbench.model import Spec, construct
-from nestbench.speed.rounds import network_pass, take_turns, warm_up
+from nestbench.speed.rounds import Seconds, network_pass, take_turns, warm_up
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ def measure(
     plan.enter()
     passes = [network_pass(make_engine(construct(spec), plan), size, batch, plan) for spec in specs]
     warm_up(passes, lambda: on_round(0))
-    taken = 1000 * take_turns(passes, rounds, on_round)
-    low, middle, high = np.percentile(taken, (25, 50, 75), axis=0)
+    return summed_up(take_turns(passes, rounds, on_round))
+
+
+def summed_up(taken: Seconds) -> list[Timing]:
+    """Median and quartiles of seconds (rounds, passes), a timing for each pass."""
+    low, middle, high = np.percentile(1000 * taken, (25, 50, 75), axis=0)
     return [Timing(float(m), float(a), float(b)) for a, m, b in zip(low, middle, high, strict=True)]

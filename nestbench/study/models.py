@@ -16,6 +16,12 @@ def is_detector(name: str) -> bool:
     return name.partition(":")[0] in DETECTORS
 
 
+def check_task(name: str, task: str) -> None:
+    """Raise RequestError for a network that finds objects, where classes of pixels are asked for."""
+    if is_detector(name) and task != "instance":
+        raise RequestError(f"model '{name}' finds objects one by one: it needs task: instance, and task is {task}")
+
+
 def split_depth(name: str, depth: int) -> tuple[str, int]:
     """Split ``smp:Unet:5`` into the network and its depth; ``depth`` stands in where the name gives none.
 

@@ -4,16 +4,24 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from nestbench.study.data import DatasetSpec
-from nestbench.study.models import check_model, split_depth
+from nestbench.study.models import check_model, check_task, is_detector, split_depth
 from nestbench.study.space import Space, Span, axes
 from nestbench.study.words import FolderName, Frozen, slug
-from nestbench.topology import MAX_DEPTH, MEMBERS, parse
+from nestbench.topology import GRIDS, MAX_DEPTH, parse
 
 Block = Literal["modern", "paper"]
+Task = Literal["semantic", "instance"]
 Schedule = Literal["constant", "cosine", "plateau"]
 Stopper = Literal["none", "median", "hyperband", "wilcoxon"]
 Sampler = Literal["tpe", "random", "grid", "cmaes", "gp"]
@@ -43,8 +51,10 @@ class Recipe(Frozen):
     batch: int = Field(default=16, ge=1)
     epochs: int = Field(default=60, ge=1)
     patience: int = Field(default=10, ge=1)
-    """Epochs without a better validation IoU after which training stops."""
+    """Epochs without a better score on the validation side after which training stops: the mean IoU, or of a Mask
+    R-CNN the mean Score."""
     loss: str = "bce-dice"
+    """A Mask R-CNN has losses of its own."""
     weight_decay: float = Field(default=0.0, ge=0)
     augment: bool = True
 
@@ -93,6 +103,9 @@ class Study(Frozen):
     """A whole question: which of these networks, on these encoders, for these data sets?"""
 
     name: FolderName
+    task: Task = "semantic"
+    """``semantic``: the class of each pixel. ``instance``: objects told apart, by a Mask R-CNN, or in what a network of
+    classes finds."""
     question: str = "Does nesting help, or only the parameters that come with it?"
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
     encoders: tuple[str, ...] = Field(default=("timm:resnet18",), min_length=1)
@@ -129,8 +142,8 @@ class Study(Frozen):
             if twice:
                 hint = " (give one of them a label)" if key == "datasets" else ""
                 raise ValueError(f"{key} has '{twice[0]}' twice{hint}")
-        members = [parse(model, self.depth) for model in self.models if model.partition(":")[0] in MEMBERS]
-        members += [split_depth(model, self.depth) for model in self.models if model.partition(":")[0] not in MEMBERS]
+        members = [parse(model, self.depth) for model in self.models if model.partition(":")[0] in GRIDS]
+        members += [split_depth(model, self.depth) for model in self.models if model.partition(":")[0] not in GRIDS]
         same = [f"'{member}' at depth {depth}" for member, depth in members if members.count((member, depth)) > 1]
         if same:
             raise ValueError(f"models has {same[0]} twice")
@@ -152,6 +165,7 @@ class Study(Frozen):
                         depth=self.depth,
                         block=self.block,
                         pretrained=self.start(encoder),
+                        task=self.task,
                     )
 
     def start(self, encoder: str) -> bool | str:
@@ -162,6 +176,7 @@ class Study(Frozen):
         """Raise RequestError for a network's name that does not exist, with the nearest one that does."""
         for model in self.models:
             check_model(model, self.depth)
+            check_task(model, self.task)
 
 
 class Cell(Frozen):
@@ -173,11 +188,23 @@ class Cell(Frozen):
     depth: int
     block: Block
     pretrained: bool | str = False
+    task: Task = "semantic"
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the first task that there was: results from before there was another stay what they are."""
+        content: dict[str, Any] = dump(self)
+        return {key: value for key, value in content.items() if (key, value) != ("task", "semantic")}
 
     @property
     def key(self) -> tuple[str, str, str]:
         """Data set, encoder and member: what names a cell within its study."""
         return self.dataset.title, self.encoder, self.model
+
+    @property
+    def criterion(self) -> str:
+        """By what its epochs and trials are compared on the validation side."""
+        return "Score" if is_detector(self.model) else "IoU"
 
     def __str__(self) -> str:
         return " / ".join(self.key)

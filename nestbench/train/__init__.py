@@ -2,6 +2,7 @@
 
 from nestbench.train.checkpoint import Keeper
 from nestbench.train.loop import Lesson, fit
+from nestbench.train.objects import object_gradients, objects_lesson
 from nestbench.train.steps import Gradients, Loss, gradients, masks_lesson, total_loss, training_step, validate
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "fit",
     "gradients",
     "masks_lesson",
+    "object_gradients",
+    "objects_lesson",
     "total_loss",
     "training_step",
     "validate",

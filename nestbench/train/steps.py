@@ -57,18 +57,23 @@ def gradients(model: AnyNetwork, loss: Loss, plan: Plan, parts: int = 1) -> Grad
     """
 
     def work(images: Tensor, masks: Tensor) -> tuple[Tensor, ...]:
-        total = torch.zeros((), device=images.device)
-        pieces = min(parts, max(1, len(images) // 2))
-        for some, truth in zip(images.tensor_split(pieces), masks.tensor_split(pieces), strict=True):
-            value = total_loss(model, some, truth, loss, plan)
-            if pieces > 1:
-                value = value * (len(some) / len(images))
-            torch.autograd.backward(value)
-            total += value.detach()
-        return (total,)
+        return (in_parts(lambda some, truth: total_loss(model, some, truth, loss, plan), images, masks, parts),)
 
     ready = plan.often(model, work)
     return lambda images, masks: ready(images, masks)[0]
+
+
+def in_parts(loss_of: Loss, images: Tensor, truth: Tensor, parts: int) -> Tensor:
+    """Leave the gradients of a batch's loss where they belong, part by part, and return the loss."""
+    total = torch.zeros((), device=images.device)
+    pieces = min(parts, max(1, len(images) // 2))
+    for some, true in zip(images.tensor_split(pieces), truth.tensor_split(pieces), strict=True):
+        value = loss_of(some, true)
+        if pieces > 1:
+            value = value * (len(some) / len(images))
+        torch.autograd.backward(value)
+        total += value.detach()
+    return total
 
 
 def training_step(gradients: Gradients, optimiser: torch.optim.Optimizer, images: Tensor, masks: Tensor) -> Tensor:

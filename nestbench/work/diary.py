@@ -20,8 +20,8 @@ _SCALARS = ("train_loss", "validation_loss", "validation_iou", "seconds")
 class Diary:
     """A run's log."""
 
-    def __init__(self, file: TextIO, board: Any = None) -> None:
-        self._file, self._board = file, board
+    def __init__(self, file: TextIO, board: Any = None, criterion: str = "IoU") -> None:
+        self._file, self._board, self._criterion = file, board, criterion
 
     def line(self, text: str) -> None:
         """Note something, with the time."""
@@ -32,7 +32,8 @@ class Diary:
         """Note an epoch."""
         losses = f"loss {epoch.train_loss:.4f}, on validation {epoch.validation_loss:.4f}"
         best = ", the best so far" if epoch.best else ""
-        self.line(f"epoch {epoch.index + 1}: {losses}, IoU {epoch.validation_iou:.4f}{best}, {epoch.seconds:.1f} s")
+        score = f"{self._criterion} {epoch.validation_iou:.4f}"
+        self.line(f"epoch {epoch.index + 1}: {losses}, {score}{best}, {epoch.seconds:.1f} s")
         if self._board is not None:
             for name in _SCALARS:
                 self._board.add_scalar(name, getattr(epoch, name), epoch.index + 1)
@@ -43,7 +44,8 @@ def open_diary(folder: Path, job: Job) -> Iterator[Diary]:
     """Go on writing a run's ``run.log``; what ends the run is noted there too, with the traceback of a surprise."""
     with ExitStack() as stack:
         file = stack.enter_context((folder / "run.log").open("a", encoding="utf-8"))
-        diary = Diary(file, stack.enter_context(_board(folder)) if job.tensorboard else None)
+        board = stack.enter_context(_board(folder)) if job.tensorboard else None
+        diary = Diary(file, board, job.run.cell.criterion)
         diary.line(f"{job.run}: process {os.getpid()} on {socket.gethostname()}, {job.plan}, in {job.parts} parts")
         try:
             yield diary

@@ -4,33 +4,27 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import pandas as pd
 import torch
 
 from nestbench import plugins
-from nestbench.datasets.feed import feed
-from nestbench.datasets.prepared import Prepared, reopen
-from nestbench.errors import MemoryExhaustedError, StoppedError, reason
-from nestbench.evaluate import judge
+from nestbench.datasets.feed import Feed, feed
+from nestbench.datasets.prepared import Prepared, Truth, reopen
+from nestbench.errors import MemoryExhaustedError, reason
+from nestbench.find import outputs_of
 from nestbench.machine import environment
-from nestbench.model import AnyNetwork, construct, save
-from nestbench.model.files import Use
+from nestbench.model import AnyNetwork, Detector, construct
 from nestbench.results.atomic import sweep
 from nestbench.results.lock import held
 from nestbench.results.places import run_folder
-from nestbench.results.predictions import writing_predictions
-from nestbench.results.records import CHECKPOINT, Epoch, Result, read_result, write_cases, write_epochs, write_result
+from nestbench.results.records import CHECKPOINT, Epoch, Result, read_result, write_epochs, write_result
 from nestbench.results.running import running
-from nestbench.results.scores import mean_scores
-from nestbench.train import Keeper, fit, masks_lesson
+from nestbench.train import Keeper, Lesson, fit, masks_lesson, objects_lesson
 from nestbench.work.diary import open_diary
-from nestbench.work.job import Job, network_spec
+from nestbench.work.job import Job, Stop, network_spec
+from nestbench.work.judge import judge_instances, judge_masks
 
 OnEpoch = Callable[[Epoch], bool]
 """Called after each epoch; True asks the run to end."""
-
-Stop = Callable[[], bool]
-"""Whether the run is to write its checkpoint and let go."""
 
 Do = Callable[[Job, OnEpoch, Stop], Result]
 """Does a run and leaves its result, as ``execute`` does."""
@@ -81,13 +75,8 @@ def _network(job: Job, data: Prepared) -> AnyNetwork:
 def _train(job: Job, data: Prepared, model: AnyNetwork, keeper: Keeper, on_epoch: OnEpoch) -> tuple[list[Epoch], str]:
     """Drive the epochs; they and the reason why they ended."""
     recipe = job.run.recipe
-    training, validation = (
-        feed(data, side, job.run.cell.dataset, job.plan.device) for side in (job.split.train, job.split.validation)
-    )
-    loss = plugins.find_plain("loss", recipe.loss)
-    lesson = masks_lesson(training, validation, recipe, loss, job.run.seed, job.plan, job.parts)
     epochs, asked = [], False
-    fitting = fit(model, lesson, keeper)
+    fitting = fit(model, _lesson(job, data, model), keeper)
     for epoch in fitting:
         epochs.append(epoch)
         if on_epoch(epoch):
@@ -98,15 +87,31 @@ def _train(job: Job, data: Prepared, model: AnyNetwork, keeper: Keeper, on_epoch
     return epochs, why
 
 
+def _lesson(job: Job, data: Prepared, model: AnyNetwork) -> Lesson:
+    """What the network learns: the objects of its data, where it finds them itself, or else the classes of pixels."""
+    recipe, seed, device = job.run.recipe, job.run.seed, job.plan.device
+
+    def side(positions: tuple[int, ...]) -> Feed:
+        truth: Truth = "instances" if isinstance(model, Detector) else "masks"
+        return feed(data, positions, job.run.cell.dataset, device, truth=truth)
+
+    training, validation = side(job.split.train), side(job.split.validation)
+    if isinstance(model, Detector):
+        return objects_lesson(training, validation, recipe, seed, job.plan, job.parts)
+    loss = plugins.find_plain("loss", recipe.loss)
+    return masks_lesson(training, validation, recipe, loss, seed, job.plan, job.parts)
+
+
 def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], stopped: str, stop: Stop) -> Result:
     """Write the run's files, and return its result."""
     folder = run_folder(job.folder, job.run)
     best = max((e for e in epochs if e.best), key=lambda e: e.index)
     write_epochs(folder, epochs)
-    scores = {} if job.run.trial is not None else _test(job, data, model, stop)
+    test = judge_instances if job.run.cell.task == "instance" else judge_masks
+    scores = {} if job.run.trial is not None else test(job, data, model, stop)
     return Result(
         identity=job.identity,
-        primary=model.spec.primary,
+        primary=outputs_of(model.spec)[-1] if job.run.cell.task == "instance" else model.spec.primary,
         validation=best.validation_iou,
         best_epoch=best.index,
         epochs=len(epochs),
@@ -117,27 +122,6 @@ def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], st
         scores=scores,
         environment=environment(job.plan),
     )
-
-
-def _test(job: Job, data: Prepared, model: AnyNetwork, stop: Stop) -> dict[str, dict[str, float]]:
-    """Open the test cases, once: write counts, predictions and weights, and return the mean scores."""
-    folder, spec = run_folder(job.folder, job.run), job.run.cell.dataset
-    tables = []
-    with writing_predictions(folder) as write:
-        for split, side in (("validation", job.split.validation), ("test", job.split.test)):
-            cases = [data.cases[i] for i in side]
-            judged = judge(model, feed(data, side, spec, job.plan.device), cases, data.classes, job.plan, split)
-            for case, one in zip(cases, judged, strict=True):
-                if stop():
-                    raise StoppedError("stopped while it was tested; it goes on from its checkpoint")
-                tables.append(one.counts)
-                if split == "test":
-                    write(case.id, one.mask)
-    counts = pd.concat(tables, ignore_index=True)
-    write_cases(folder, counts)
-    view = {key: getattr(spec, key) for key in ("size", "patch", "window", "percentiles", "spacing")}
-    save(model, folder / "weights.safetensors", Use(classes=data.classes, marks=data.marks, **view))
-    return mean_scores(counts, "test")
 
 
 @contextmanager

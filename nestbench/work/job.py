@@ -1,5 +1,6 @@
 """What a worker process, here or elsewhere, is asked to do."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from nestbench.model import Spec
 from nestbench.model.build import specify
 from nestbench.results.reading import hashed
 from nestbench.results.records import fingerprint
+from nestbench.study.models import is_detector
 from nestbench.study.schema import Cell, Run
+
+Stop = Callable[[], bool]
+"""Whether the run is to write its checkpoint and let go."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,10 @@ class Job:
 
 
 def network_spec(cell: Cell, data: Dataset | Prepared) -> Spec:
-    """The network of a cell for the channels and classes of a data set; two classes are one logit."""
-    logits = 1 if len(data.classes) == 2 else len(data.classes)
+    """The network of a cell for the channels and classes of a data set.
+
+    Two classes are one logit, and so is a detector's one kind of objects.
+    """
+    logits = 1 if len(data.classes) == 2 or is_detector(cell.model) else len(data.classes)
     dims = seen_dims(cell.dataset, data.dims)
     return specify(cell.model, cell.encoder, cell.depth, cell.block, data.channels, logits, dims)

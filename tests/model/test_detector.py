@@ -5,13 +5,17 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from nestbench.engine import as_it_is, make_engine
 from nestbench.errors import RequestError
+from nestbench.machine import Plan
 from nestbench.model import DetectorSpec, build, load, prune, save
 from nestbench.model.detector import settings
+from nestbench.model.export import trace
 from nestbench.model.pyramid import places
 from nestbench.model.spec import read_spec
 from nestbench.topology import Node, topology
 
+PLAN = Plan("cpu", "float32", "contiguous", 1)
 NAMES = ("maskrcnn", "maskrcnn+", "maskrcnn++")
 
 
@@ -83,7 +87,7 @@ def test_mask_rcnn_is_torchvisions_own_on_the_same_weights_output_for_output(enc
 
 
 def test_with_256_channels_the_heads_are_torchvisions_in_every_size():
-    ours = network("maskrcnn", "timm:resnet50", 5, in_channels=3)
+    ours = network("maskrcnn", "timm:resnet50", 4, in_channels=3)
     theirs = MaskRCNN(Theirs(ours.pyramid), num_classes=2)
     shapes = {key: value.shape for key, value in theirs.state_dict().items() if key.startswith("roi_heads")}
     assert shapes == {key: value.shape for key, value in ours.rcnn.state_dict().items() if key.startswith("roi_heads")}
@@ -129,6 +133,12 @@ def test_weights_come_back_from_their_file(tmp_path):
     images = torch.randn(1, 1, 32, 32)
     assert again.spec == model.spec == read_spec(model.spec.to_json())
     assert torch.equal(again(images)[0]["masks"], model(images)[0]["masks"])
+
+
+@pytest.mark.parametrize("ask", [trace, as_it_is, lambda model: make_engine(model, PLAN)])
+def test_where_classes_of_pixels_are_asked_for_a_detector_is_refused(ask):
+    with pytest.raises(RequestError, match="Mask R-CNN finds objects one by one, in a study with task: instance"):
+        ask(network())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from fake_numbers import GAIN, Fake
+from fake_objects import write_fake_objects
 from fake_results import write_fake
 
 from nestbench.report.chapters import Tables, make_tables
@@ -45,3 +46,9 @@ def numbers(evidence: Evidence) -> Tables:
 def wide_numbers(wide: Evidence) -> Tables:
     """Every table of the wide study."""
     return make_tables(wide)
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a study whose objects are told apart, that no test changes."""
+    return write_fake_objects(tmp_path_factory.mktemp("objects"))

@@ -2,12 +2,16 @@ import json
 import os
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nestbench.errors import RequestError
+from nestbench.instances.count import count
+from nestbench.instances.detected import from_labels
+from nestbench.results.instance_tables import read_instances, write_instances
 from nestbench.results.places import run_folder
 from nestbench.results.records import (
     Epoch,
@@ -140,3 +144,15 @@ def test_the_mark_of_a_dead_process_counts_for_nothing(tmp_path):
         assert read_mark(tmp_path) is None
         path.write_text("half a")
         assert read_mark(tmp_path) is None
+
+
+def test_the_tables_of_objects_are_read_as_written_and_are_sealed(tmp_path):
+    truth = np.eye(6, dtype=np.int32)
+    counts = count(truth, from_labels(truth, [0.5]), {"split": "test", "case": "a", "subject": "a", "output": "x"})
+    write_instances(tmp_path, counts)
+    write_result(tmp_path, RESULT)
+    for table, again in zip(counts, read_instances(tmp_path), strict=True):
+        pd.testing.assert_frame_equal(table, again)
+    write_instances(tmp_path, counts.of("validation"))
+    with pytest.raises(RequestError, match=r"cases\.parquet': it was changed after its run was done"):
+        read_instances(tmp_path)

@@ -1,7 +1,7 @@
 """One's own images and masks, in two folders and paired by name: pictures, or volumes.
 
 DIR/images/NAME.png     PNG, TIFF, JPEG or BMP
-DIR/masks/NAME.png      PNG, TIFF or BMP; each value is declared as a class
+DIR/masks/NAME.png      PNG, TIFF or BMP; each value is declared as a class, or with ``instances`` is an object
 
 DIR/images/NAME.nii.gz  NIfTI, NRRD, MetaImage, a TIFF of many pages, or a folder NAME of a DICOM series
 DIR/masks/NAME.nii.gz   any of these but a series; it may be stored with other axes than its image
@@ -9,17 +9,18 @@ DIR/masks/NAME.nii.gz   any of these but a series; it may be stored with other a
 A study names them so, every key but ``path`` with a default:
 
     {name: folder, path: DIR, classes: {background: 0, cell: 255}, subject: '(patient[0-9]+)_', images: images,
-     masks: masks}
+     masks: masks, instances: false}
 """
 
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+import numpy as np
+from pydantic import Field, field_validator, model_validator
 
 from nestbench.datasets.contract import About, Case, Sample
-from nestbench.datasets.readers.labels import classified, sample_of
+from nestbench.datasets.readers.labels import classified, numbered, sample_of
 from nestbench.datasets.readers.places import place_of, places
 from nestbench.datasets.readers.subjects import Pattern, cases_of
 from nestbench.errors import RequestError
@@ -45,6 +46,8 @@ class Options(Frozen):
     """Regular expression with one group, which finds the subject in a file's name; without it each image is one."""
     images: str = "images"
     masks: str = "masks"
+    instances: bool = False
+    """Whether the masks are label images: 0 is the background, and each other value an object of the one class."""
 
     @field_validator("classes")
     @classmethod
@@ -57,9 +60,15 @@ class Options(Frozen):
             raise ValueError("two classes are declared with the same value")
         return classes
 
+    @model_validator(mode="after")
+    def _objects_are_of_one_class(self) -> "Options":
+        if self.instances and len(self.classes) > 2:
+            raise ValueError(f"with instances all objects are of one class, and classes names {len(self.classes) - 1}")
+        return self
+
 
 class Folder:
-    """Images and masks that somebody keeps in two folders; objects are not told apart."""
+    """Images and masks, or label images, that somebody keeps in two folders."""
 
     shares = (0.5, 0.2, 0.3)
 
@@ -90,8 +99,8 @@ class Folder:
     def cases(self) -> tuple[Case, ...]:
         """Every name that an image or a mask has; ``read`` refuses a name that only one of them has.
 
-        Raises RequestError for a missing or empty folder, pictures among volumes, names that differ only in case, and
-        names in which no subject is found.
+        Raises RequestError for a missing or empty folder, pictures among volumes, label images that are volumes, names
+        that differ only in case, and names in which no subject is found.
         """
         names = sorted(self._images.keys() | self._masks.keys())
         if not self._images:
@@ -102,6 +111,8 @@ class Folder:
             raise RequestError(
                 f"'{kinds[False]}' is a picture and '{kinds[True]}' a volume: keep them in two data sets"
             )
+        if self._options.instances and True in kinds:
+            raise RequestError(f"'{kinds[True]}' is a volume: instances are read of pictures only")
         return cases_of(names, self._options.subject)
 
     def read(self, case: Case) -> Sample:
@@ -117,7 +128,8 @@ class Folder:
         """Options, and place, name, size and time of each file."""
         listed = [[str(folder.resolve()), stamps(folder)] for folder in self._parts]
         declared = [[name, self._options.classes[name]] for name in self.classes]
-        return {"reader": 1, "files": listed, "classes": declared, "subject": self._options.subject}
+        told = {"instances": True} if self._options.instances else {}
+        return {"reader": 1, "files": listed, "classes": declared, "subject": self._options.subject} | told
 
     @cached_property
     def _parts(self) -> tuple[Path, Path]:
@@ -159,6 +171,9 @@ class Folder:
         image, values = pictures.read_image(image_path, self.channels), pictures.read_values(mask_path)
         if values.shape != image.shape[:2]:
             raise RequestError(f"mask '{mask_path}' is {pictures.size_of(values)}, its image {pictures.size_of(image)}")
+        if self._options.instances:
+            instances = numbered(values, mask_path)
+            return Sample(image, (instances > 0).astype(np.uint8), instances)
         return Sample(image, classified(values, self._values, mask_path, self._hint))
 
     def _volume(self, image_path: Path, mask_path: Path) -> Sample:

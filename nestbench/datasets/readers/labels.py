@@ -1,4 +1,4 @@
-"""From the values of a label to a mask of classes, on the grid of its image."""
+"""From the values of a label to a mask of classes, on the grid of its image, or to objects."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nestbench.datasets.contract import Sample
+from nestbench.datasets.contract import Labels, Sample
 from nestbench.errors import RequestError
 from nestbench.formats.geometry import Volume, canonical, onto
 from nestbench.formats.pictures import Pixels
+
+MOST_OBJECTS = 2**16 - 1
+"""Objects of one label image: more are no objects, but the grey values of some other image."""
 
 _NAMED = 5
 
@@ -55,6 +58,21 @@ def classified(values: NDArray[Any], classes: Mapping[int, int], source: Path, h
             f"mask '{source}' has values that are not declared ({_listed(strange[:_NAMED])}{more}){said}"
         )
     return mask
+
+
+def numbered(values: NDArray[np.int64], source: Path) -> Labels:
+    """Objects of a label image, in which each value but 0 is one: numbered from 1 on, in the order of their values.
+
+    Raises RequestError for values below 0, and for more than MOST_OBJECTS.
+    """
+    found, places = np.unique(values, return_inverse=True)
+    if found[0] < 0:
+        raise RequestError(f"label image '{source}' has the value {found[0]}: 0 is the background, objects are above")
+    first = int(found[0] > 0)
+    objects = len(found) - 1 + first
+    if objects > MOST_OBJECTS:
+        raise RequestError(f"label image '{source}' has {objects:,} objects, and can have {MOST_OBJECTS:,} at most")
+    return (places.reshape(values.shape) + first).astype(np.int32)
 
 
 def _listed(values: NDArray[Any]) -> str:

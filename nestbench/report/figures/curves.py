@@ -12,10 +12,11 @@ from nestbench.report.figures.style import WIDTH, Mark
 from nestbench.report.frames import first, groups
 
 
-def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int) -> Figure:
+def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int, metric: str = "IoU") -> Figure:
     """Validation IoU and loss by epoch: mean over seeds with a band of one s.d. as long as every seed still trains.
 
     After the first seed has stopped the mean of the others goes on as a thin line; a marker stands where a seed ends.
+    ``metric`` is what the axis says instead of IoU.
     """
     encoders = first(epochs, "encoder")
     figure = Figure(figsize=(WIDTH, 2.7 * len(encoders) + 0.5))
@@ -26,7 +27,7 @@ def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int) -> Figure:
         for axes, column, scale in ((left, "validation_iou", 100.0), (right, "validation_loss", 1.0)):
             for model, own in groups(here, "model"):
                 _curve(axes, scale * own.pivot_table(index="epoch", columns="seed", values=column), marks[model])
-        for axes, name in ((left, "validation IoU (points)"), (right, "validation loss")):
+        for axes, name in ((left, f"validation {metric} (points)"), (right, "validation loss")):
             label(axes, "epoch", name, linear=True)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         low, high, reach = _near(here, "validation_iou")

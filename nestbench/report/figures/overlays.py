@@ -13,7 +13,7 @@ from nestbench.report.figures.style import WIDTH
 from nestbench.report.pictures import Bytes, Overlay
 
 _TRUTH, _FOUND = "#F0E442", "#D55E00"
-_KINDS = ("best", "median", "worst")
+KINDS = ("best", "median", "worst")
 
 WHOLE = 128
 """Pixels a side of what is always shown whole: about as many as a printed panel tells apart."""
@@ -38,8 +38,8 @@ def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[st
     for index, (case, row) in enumerate(zip(overlay.cases, grid, strict=True)):
         place = part(overlay.masks[index])
         for axes in row:
-            _image(axes, overlay.images[index][place])
-        row[0].set_ylabel(_KINDS[index])
+            show(axes, overlay.images[index][place])
+        row[0].set_ylabel(KINDS[index])
         for axes, (name, masks) in zip(row[1:], found.items(), strict=True):
             _contours(axes, overlay.masks[index], place, _TRUTH, "-", "black")
             _contours(axes, masks[index], place, _FOUND, (0, (2.5, 1)), "white")
@@ -49,7 +49,7 @@ def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[st
     return figure
 
 
-def part(mask: Bytes) -> tuple[slice, slice]:
+def part(mask: NDArray[Any]) -> tuple[slice, slice]:
     """The part of an image that is shown by its true mask (H, W), so that outlines can be told apart.
 
     All of it up to WHOLE pixels a side, or without objects; of a larger one a square around the objects, or where
@@ -69,10 +69,10 @@ def part(mask: Bytes) -> tuple[slice, slice]:
     return down, across
 
 
-def _edges(mask: Bytes) -> NDArray[np.bool_]:
+def _edges(mask: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether a pixel differs from its neighbour to the left or above."""
     above, left = mask[:1], mask[:, :1]
-    edges: NDArray[np.bool_] = (np.diff(mask, axis=0, prepend=above) | np.diff(mask, axis=1, prepend=left)) > 0
+    edges: NDArray[np.bool_] = (np.diff(mask, axis=0, prepend=above) != 0) | (np.diff(mask, axis=1, prepend=left) != 0)
     return edges
 
 
@@ -90,7 +90,8 @@ def _around(middle: int, side: int, length: int) -> slice:
     return slice(start, min(start + side, length))
 
 
-def _image(axes: Axes, image: Bytes) -> None:
+def show(axes: Axes, image: Bytes) -> None:
+    """Show an image (H, W, C) without axes."""
     grey = image.shape[-1] != 3
     axes.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.autoscale(enable=False)

@@ -31,7 +31,7 @@ def grid_plate(evidence: Evidence, build: Path) -> Iterator[Block]:
         "Solid arrows go down or up a level, dashed ones are skips; L1, L2, .. are heads. Nodes that no head needs are "
         "left out."
     )
-    yield _plate(member_grids(members, study.depth), evidence, build, "grids", caption)
+    yield plate(member_grids(members, study.depth), evidence, build, "grids", caption)
 
 
 def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Iterator[Block]:
@@ -44,13 +44,13 @@ def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Ite
             f"{dataset}: test IoU against the parameters of the trained network. Bars: ± one s.d. over seeds. Grey "
             f"steps: the Pareto front, of networks than which none has both fewer parameters and a higher mean. {count}"
         )
-        yield _plate(drawn, evidence, build, f"parameters-{dataset}", caption, _told(own, depth))
+        yield plate(drawn, evidence, build, f"parameters-{dataset}", caption, _told(own, depth))
         if len(first(own, "encoder")) > 1:
             drawn = accuracy.by_encoder(own, _marks(evidence), depth)
             caption = (
                 f"{dataset}: test IoU of each network, a panel for each encoder. Bars: ± one s.d. over seeds. {count}"
             )
-            yield _plate(drawn, evidence, build, f"encoders-{dataset}", caption, _told(own, depth))
+            yield plate(drawn, evidence, build, f"encoders-{dataset}", caption, _told(own, depth))
 
 
 def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFrame, build: Path) -> Iterator[Block]:
@@ -63,7 +63,7 @@ def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFra
                 f"{dataset}: test IoU by depth. A line joins the heads of one network; a hollow marker is a network "
                 f"trained to that depth alone, if any. Bars: ± one s.d. over seeds. n = {finished_seeds(evidence)}."
             )
-            yield _plate(drawn, evidence, build, f"depth-{dataset}", caption)
+            yield plate(drawn, evidence, build, f"depth-{dataset}", caption)
     for dataset, own in groups(depths.paired(isolated, depth), "dataset"):
         drawn = depths.embedded(own, _marks(evidence), depth)
         caption = (
@@ -71,7 +71,7 @@ def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFra
             "(isolated), by the depth that it is pruned to. Bars: 95 % interval of that difference by itself, over "
             f"seeds and subjects, not corrected for their number. n = {finished_seeds(evidence)}."
         )
-        yield _plate(drawn, evidence, build, f"embedded-{dataset}", caption)
+        yield plate(drawn, evidence, build, f"embedded-{dataset}", caption)
 
 
 def rank_plate(evidence: Evidence, table: pd.DataFrame, build: Path) -> Iterator[Block]:
@@ -87,7 +87,7 @@ def rank_plate(evidence: Evidence, table: pd.DataFrame, build: Path) -> Iterator
         f"Mean rank of each network (1 is the best by mean test IoU). Friedman's test: p = {p}; {found}. n = {count}."
     )
     told = "; ".join(f"{title(row.model, evidence.study.depth)} {row.rank:.2f}" for row in rows(table))
-    yield _plate(drawn, evidence, build, "ranks", caption, f"{told}.")
+    yield plate(drawn, evidence, build, "ranks", caption, f"{told}.")
 
 
 def gain_plates(evidence: Evidence, cases: pd.DataFrame, sizes: pd.DataFrame, build: Path) -> Iterator[Block]:
@@ -99,7 +99,7 @@ def gain_plates(evidence: Evidence, cases: pd.DataFrame, sizes: pd.DataFrame, bu
             f"{dataset}: difference of each case's test IoU (mean over seeds) to the reference's, the cases in rising "
             f"order for each network. n = {finished_seeds(evidence)}, {own['case'].nunique()} test cases."
         )
-        yield _plate(drawn, evidence, build, f"cases-{dataset}", caption)
+        yield plate(drawn, evidence, build, f"cases-{dataset}", caption)
     for dataset, own in groups(sizes, "dataset"):
         drawn = gains.by_size(own, _marks(evidence), depth)
         caption = (
@@ -107,7 +107,7 @@ def gain_plates(evidence: Evidence, cases: pd.DataFrame, sizes: pd.DataFrame, bu
             "in brackets. Bars: 95 % interval of that mean by itself, over seeds and subjects, not corrected for their "
             f"number. n = {finished_seeds(evidence)}."
         )
-        yield _plate(drawn, evidence, build, f"sizes-{dataset}", caption)
+        yield plate(drawn, evidence, build, f"sizes-{dataset}", caption)
 
 
 def importance_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
@@ -120,7 +120,7 @@ def importance_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
             f"{dataset}: how much each searched key decides whether a trial is among the best quarter by validation "
             f"IoU ({', '.join(first(own, 'method'))}). n = {count} a network."
         )
-        yield _plate(drawn, evidence, build, f"importance-{dataset}", caption)
+        yield plate(drawn, evidence, build, f"importance-{dataset}", caption)
 
 
 def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterator[Block]:
@@ -133,7 +133,7 @@ def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterat
             "each of its heads. A line joins the depths of one network; the "
             f"hollow marker is the ensemble of all heads, not pruned. n = {finished_seeds(evidence)}."
         )
-        yield _plate(drawn, evidence, build, f"time-{dataset}-{device}", caption)
+        yield plate(drawn, evidence, build, f"time-{dataset}-{device}", caption)
 
 
 def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
@@ -146,7 +146,7 @@ def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
             "a marker stands where a seed stopped. The first epochs may lie outside the axes. "
             f"n = {finished_seeds(evidence)}."
         )
-        yield _plate(drawn, evidence, build, f"curves-{dataset}", caption)
+        yield plate(drawn, evidence, build, f"curves-{dataset}", caption)
 
 
 def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
@@ -166,12 +166,12 @@ def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
             "line: prediction of the first finished seed, with the whole case's IoU in points below. Of an image of "
             f"over {WHOLE} pixels a side the part around the objects is shown, or {WHOLE} pixels where they are dense."
         )
-        yield _plate(
+        yield plate(
             overlays(evidence.overlays[dataset], found, iou), evidence, build, f"overlays-{dataset}-{encoder}", caption
         )
 
 
-def _plate(drawn: Figure, evidence: Evidence, build: Path, name: str, caption: str, told: str = "") -> Block:
+def plate(drawn: Figure, evidence: Evidence, build: Path, name: str, caption: str, told: str = "") -> Block:
     """Save a figure; ``told`` adds to its caption what is seen in it, for who cannot."""
     file = f"{slug(evidence.study.name)}-{slug(name)}.svg"
     save(drawn, build / file)

@@ -9,6 +9,7 @@ from tiny_volumes import SHAPE, SPL, cut, ramp, save_itk, save_nifti, turned
 
 from nestbench.datasets.contract import Case
 from nestbench.datasets.readers.folder import Folder
+from nestbench.datasets.readers.labels import numbered
 from nestbench.errors import RequestError
 from nestbench.testing.datasets import check_dataset_plugin
 
@@ -283,3 +284,51 @@ def test_a_value_of_a_volume_that_is_not_declared_says_how_to_declare_it(scans: 
     save_itk(scans / "masks/c.nrrd", LABELS // 2)
     with pytest.raises(RequestError, match=r"not declared \(127\): declare each under a name, as in classes: \{backgr"):
         Folder(Path(), path=str(scans)).read(Case("c", ""))
+
+
+def label_images(own: Path, save, values) -> Folder:
+    for path in sorted((own / "masks").iterdir()):
+        path.unlink()
+        tifffile.imwrite(path.with_suffix(".tif"), values)
+    return Folder(Path(), path=str(own), instances=True, classes={"background": 0, "cell": 1})
+
+
+def test_label_images_tell_objects_apart(own: Path, save):
+    values = np.zeros((20, 24), np.uint16)
+    values[2:5, 2:5], values[8:12, 8:12] = 60_000, 7
+    folder = label_images(own, save, values)
+    sample = folder.read(folder.cases()[0])
+    assert folder.classes == ("background", "cell")
+    assert np.bincount(sample.instances.ravel()).tolist() == [480 - 25, 16, 9]
+    assert np.array_equal(sample.mask, values > 0)
+    check_dataset_plugin(Folder, Path(), path=str(own), instances=True)
+
+
+def test_an_object_may_fill_its_image(own: Path, save):
+    folder = label_images(own, save, np.full((20, 24), 9, np.uint8))
+    assert (folder.read(folder.cases()[0]).instances == 1).all()
+
+
+def test_label_images_below_zero_and_of_too_many_objects_are_named(own: Path, save):
+    folder = label_images(own, save, np.full((20, 24), -3, np.int16))
+    with pytest.raises(RequestError, match=r"label image '.*p0_0\.tif' has the value -3: 0 is the background"):
+        folder.read(folder.cases()[0])
+    many = np.arange(70_000, dtype=np.int32).reshape(250, 280) + 1
+    with pytest.raises(RequestError, match=r"'labels\.tif' has 70,000 objects, and can have 65,535 at most"):
+        numbered(many.astype(np.int64), Path("labels.tif"))
+
+
+def test_instances_of_several_classes_are_refused():
+    with pytest.raises(RequestError, match="with instances all objects are of one class, and classes names 2"):
+        Folder(Path(), path="x", instances=True, classes={"background": 0, "a": 1, "b": 2})
+
+
+def test_instances_of_volumes_are_refused(tmp_path: Path):
+    for part in ("images", "masks"):
+        save_nifti(tmp_path / part / "a.nii.gz", np.zeros(SHAPE, np.uint8))
+    with pytest.raises(RequestError, match=r"a\.nii\.gz' is a volume: instances are read of pictures only"):
+        Folder(Path(), path=str(tmp_path), instances=True).cases()
+
+
+def test_masks_and_label_images_have_fingerprints_of_their_own(own: Path):
+    assert Folder(Path(), path=str(own)).fingerprint() != Folder(Path(), path=str(own), instances=True).fingerprint()
