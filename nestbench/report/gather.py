@@ -92,7 +92,8 @@ def gather(folder: Path) -> Evidence:
         if found:
             finished.append((run, found.result))
             tables.append(_tables(found))
-            empty.setdefault(run.cell.dataset.title, _empty(found.cases))
+            if run.cell.dataset.title not in empty:
+                empty[run.cell.dataset.title] = _empty(found.cases)
     if not finished:
         raise RequestError(f"no run of the study '{study.name}' in '{folder}' is finished: there is nothing to report")
     titles = list(dict.fromkeys(run.cell.dataset.title for run, _ in finished))
