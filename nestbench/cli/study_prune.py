@@ -143,12 +143,14 @@ def _say(study: "Study", rows: list[dict[str, Any]], cuts: list[Cut | None]) -> 
     )
     for row, cut in zip(rows, cuts, strict=True):
         if cut:
-            say_table(
-                ("", f">{row['output']}", f">{row['deepest']}", ">saved"),
-                [(name, amount(a), amount(b), f"{1 - a / b:.0%}") for name, (a, b) in cut.costs.items()],
-                f"{row['model']} on {row['dataset']} with {row['encoder']}, seed {cut.seed}",
-            )
+            typer.echo(f"{row['model']} on {row['dataset']} with {row['encoder']}, seed {cut.seed}:")
+            columns = ("", f">{row['output']}", f">{row['deepest']}", ">saved")
+            say_table(columns, [(name, _cost(a), _cost(b), f"{1 - a / b:.0%}") for name, (a, b) in cut.costs.items()])
             typer.echo(f"{cut.weights}\n{cut.onnx}")
+
+
+def _cost(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else amount(value)
 
 
 def _word(row: dict[str, Any]) -> str:

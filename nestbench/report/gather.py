@@ -88,6 +88,8 @@ def gather(folder: Path) -> Evidence:
 
     Raises RequestError for a folder without a finished run, and for a file that cannot be read, by its name.
     """
+    if not (folder / "study.yaml").exists():
+        raise RequestError(f"there are no results in '{folder}': 'nestbench study run' makes them")
     study = read_study(folder / "study.yaml")
     rows, finished, tables = [], [], []
     empty: dict[str, tuple[int, int]] = {}

@@ -64,7 +64,7 @@ def test_a_description_that_lacks_a_key_is_named_with_the_key(tmp_path: Path) ->
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"study.yaml"):
+    with pytest.raises(RequestError, match=r"there are no results in '.*nothing'"):
         gather(tmp_path / "nothing")
 
 

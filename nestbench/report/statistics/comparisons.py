@@ -51,7 +51,7 @@ def compare_members(scores: pd.DataFrame) -> pd.DataFrame:
     """Compare every two members of the same data set and encoder.
 
     ``scores`` has one row per cell, seed and case. ``difference`` is ``model`` minus ``against``, in IoU (0 to 1), on
-    the seeds and subjects that both have.
+    the seeds and subjects that both have, of the cases that all their runs have.
     """
     return _compared(_members(scores))
 
@@ -106,10 +106,21 @@ def equivalent(margin: float) -> str:
 
 def _members(scores: pd.DataFrame) -> Iterator[Pair]:
     for (dataset, encoder), panel in groups(scores, PANEL):
-        tables = {model: grid(own) for model, own in groups(panel, "model")}
-        for against, model in combinations(tables, 2):
+        own = dict(groups(panel, "model"))
+        tables = {model: grid(rows) for model, rows in own.items()}
+        cases = panel.groupby(["model", "seed"])["case"].nunique()
+        uneven = cases.min() < cases.max()
+        for against, model in combinations(own, 2):
             names = {"dataset": dataset, "encoder": encoder, "model": model, "against": against}
-            yield names, tables[model], tables[against]
+            yield names, *(_shared(own[model], own[against]) if uneven else (tables[model], tables[against]))
+
+
+def _shared(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables of the cases that every run of both sides has: a subject's means are to be over the same cases."""
+    runs = first["seed"].nunique() + second["seed"].nunique()
+    held = pd.concat([side.drop_duplicates(["seed", "case"])["case"] for side in (first, second)]).value_counts()
+    kept = held.index[held == runs]
+    return grid(first[first["case"].isin(kept)]), grid(second[second["case"].isin(kept)])
 
 
 def _isolated(scores: pd.DataFrame, depth: int) -> Iterator[Pair]:

@@ -133,3 +133,19 @@ def test_networks_of_other_libraries_have_no_part_that_was_trained_alone() -> No
 
 def test_the_grid_of_a_member_is_seeds_by_subjects() -> None:
     assert grid(scores({"a": 0.0}, seeds=3, subjects=5)).shape == (3, 5)
+
+
+def test_a_case_that_one_member_lacks_is_taken_from_the_other_too() -> None:
+    table = scores({"a": 0.0, "b": 0.0}, noise=0.001)
+    hard = table[table["subject"] == "s0"].assign(case="hard", iou=lambda rows: rows["iou"] - 0.5)
+    without = hard[hard["model"] != "b"]
+    pd.testing.assert_frame_equal(compared(pd.concat([table, without])), compared(table))
+
+
+def test_members_without_a_case_in_common_are_not_compared() -> None:
+    table = scores({"a": 0.0, "b": 0.0})
+    own = table["model"] == "b"
+    other = table.assign(case=table["case"].where(~own, table["case"] + "'"))
+    row = compared(other[~(own & (other["case"] == "s1'"))]).iloc[0]
+    assert (row["verdict"], row["seeds"], row["subjects"]) == ("not separable", 0, 0)
+    assert row["reason"] == "fewer than two seeds in common"
