@@ -92,11 +92,12 @@ def gather(folder: Path) -> Evidence:
     empty: dict[str, tuple[int, int]] = {}
     for run in _runs(study):
         found = read_run(run_folder(folder, run))
-        rows.append(_run_row(run, run_folder(folder, run), found and found.result))
+        rows.append(_run_row(run, run_folder(folder, run), found.result if found else None))
         if found:
             finished.append((run, found.result))
             tables.append(_tables(found, study))
-            empty.setdefault(run.cell.dataset.title, _empty(found.cases))
+            if run.cell.dataset.title not in empty:
+                empty[run.cell.dataset.title] = _empty(found.cases)
     if not finished:
         raise RequestError(f"no run of the study '{study.name}' in '{folder}' is finished: there is nothing to report")
     titles = list(dict.fromkeys(run.cell.dataset.title for run, _ in finished))

@@ -73,8 +73,8 @@ def read_pilot(study: Study, folder: Path) -> Pilot:
             seconds.append(name | {"seconds": found.result.seconds})
     if not cases:
         raise RequestError(
-            f"no run of the study '{study.name}' in '{folder}' is finished: a plan is made from the results of a pilot, "
-            f"such as the same study with {FEWEST_SEEDS} seeds"
+            f"no run of the study '{study.name}' in '{folder}' is finished: a plan is made from the results of a "
+            f"pilot, such as the same study with {FEWEST_SEEDS} seeds"
         )
     return Pilot(pd.concat(cases, ignore_index=True), pd.DataFrame(seconds))
 

@@ -19,6 +19,7 @@ from nestbench.runner.data import Ready
 from nestbench.runner.events import Timing
 from nestbench.runner.told import told
 from nestbench.speed import measure
+from nestbench.speed.memory import least_memory
 from nestbench.speed.networks import Timing as Taken
 from nestbench.speed.objects import measure_objects
 from nestbench.study.schema import Cell, Study
@@ -71,14 +72,16 @@ def _dataset_rows(wanted: list[Wanted], ready: Ready, plan: Plan, say: Callable[
     def heard(done: int) -> None:
         say(Timing(done, ROUNDS))
 
+    memory: dict[Spec, Row] = {}
     if any(one.weights for one in wanted):
         taken = _time_objects(wanted, ready, plan, heard)
     else:
         distinct = list(dict.fromkeys(one.spec for one in wanted))
         timings = dict(zip(distinct, measure(distinct, size, BATCH, plan, ROUNDS, heard), strict=True))
+        memory = {spec: {"memory": least_memory(spec, size, BATCH, plan.precision)} for spec in distinct}
         taken = [timings[one.spec] for one in wanted]
     return [
-        one.row | asdict(network_size(one.spec, size)) | asdict(timing)
+        one.row | asdict(network_size(one.spec, size)) | memory.get(one.spec, {}) | asdict(timing)
         for one, timing in zip(wanted, taken, strict=True)
     ]
 
