@@ -41,7 +41,7 @@ def read_speed(folder: Path, study: Study) -> pd.DataFrame:
         content = read_json(path)
         with naming(path):
             rows = pd.DataFrame(content["rows"])
-            memory = rows["memory"] if "memory" in rows else np.nan  # which older files have not
+            memory = rows.get("memory", np.nan)  # older files have none
             tables.append(rows[_SPEED].assign(memory=memory, device=content["device"]))
     speed = pd.concat(tables[1:] or tables, ignore_index=True)
     wanted = {cell.key for cell in study.cells()}

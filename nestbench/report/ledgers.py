@@ -21,7 +21,7 @@ _PROTOCOLS = "What differs between the paper's protocol and this study's."
 _COSTS = (
     "What a run took: training with the validation between its epochs, mean ± s.d. over seeds. Cases a second: "
     "training cases seen, over those seconds. Images a second: inference of the whole network, one image at a time"
-    "{device}. Peak memory was not recorded."
+    "{device}. Peak memory of training is not recorded."
 )
 
 _ISOLATED = (

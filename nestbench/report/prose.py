@@ -5,7 +5,7 @@ from typing import Any
 from nestbench.report.blocks import Block, paragraph
 from nestbench.report.frames import CELL
 from nestbench.report.gather import Evidence
-from nestbench.report.names import MINUS, TIMES, counted, listed, title
+from nestbench.report.names import MINUS, TIMES, counted, listed, shortened, title
 from nestbench.report.statistics.words import tests_in_words
 from nestbench.study.models import is_outside
 from nestbench.study.schema import Search, Study
@@ -111,7 +111,11 @@ def _twins(twins: list[dict[str, Any]]) -> str:
     """The warning of what leaks from one side to another."""
     if not twins:
         return ""
-    named = [f"{one['first']} ({one['sides'][0]}) and {one['second']} ({one['sides'][1]})" for one in twins[:3]]
+    sides = ("first", "second")
+    named = [
+        " and ".join(f"{shortened(one[key])} ({side})" for key, side in zip(sides, one["sides"], strict=True))
+        for one in twins[:3]
+    ]
     more = "" if len(twins) <= 3 else f", and {len(twins) - 3} more pairs"
     return (
         " Beware: images of different subjects on two sides of the split show the same, or nearly, so the test is "
