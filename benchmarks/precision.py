@@ -13,7 +13,8 @@ import pandas as pd
 from asked import answer, bare, folder
 
 from nestbench.errors import RequestError
-from nestbench.report.statistics import contrast, grid
+from nestbench.report.statistics.comparisons import grid
+from nestbench.report.statistics.crossed import contrast
 from nestbench.results.places import seed_folder
 from nestbench.results.reading import read_json
 from nestbench.results.records import read_cases, read_result

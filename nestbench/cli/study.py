@@ -18,6 +18,7 @@ from nestbench.cli.study_file import (
     read,
 )
 from nestbench.cli.study_plan import plan
+from nestbench.cli.study_prune import prune
 from nestbench.cli.study_run import run
 from nestbench.cli.study_status import status
 
@@ -30,6 +31,7 @@ app = typer.Typer(help="Studies: run them, and see where they stand.")
 app.command()(run)
 app.command()(status)
 app.command()(plan)
+app.command()(prune)
 
 
 @app.command()

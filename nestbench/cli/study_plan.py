@@ -60,23 +60,20 @@ def _look(study: "Study", pilot: "Study", results: Path, differences: list[float
 
 
 def _say(study: "Study", found: "Plan", power: float) -> None:
+    from nestbench.report.names import counted
+
     spread = [
         (*key, str(found.seeds[key]), str(found.subjects[key]), *(f"{100 * value**0.5:.2f}" for value in own))
         for key, own in found.variations.items()
     ]
     columns = (">seeds", ">test subjects", ">s.d. of seeds", ">of subjects", ">of the rest")
     say_table(("data set", "encoder", *columns), spread, "What the pilot's differences vary by (IoU points)")
-    columns = (
-        ">difference",
-        f">power with {study.seeds} seeds",
-        ">seeds needed",
-        ">hours",
-        f">or subjects, at {study.seeds} seeds",
-    )
+    now = counted(study.seeds, "seed")
+    columns = (">difference", f">power with {now}", ">seeds needed", ">hours", f">or subjects, with {now}")
     say_table(("data set", "encoder", *columns), map(_row, found.needs), f"What a power of {power:g} needs")
     typer.echo(
-        f"Corrected for the {found.comparisons} comparisons of the study. Variances from few seeds are rough: plan anew "
-        "once more are there. Hours are of training one run after another, searches aside."
+        f"Corrected for {counted(found.comparisons, 'comparison')} in all. Variances from few seeds are rough: plan "
+        "anew once more are there. Hours are of training one run after another, searches aside."
     )
 
 

@@ -10,6 +10,7 @@ import typer
 
 from nestbench.cli.answers import AsJson, duration, say_json, say_table
 from nestbench.cli.study_file import Results, StudyFile, read
+from nestbench.errors import RequestError
 
 if TYPE_CHECKING:
     from nestbench.runner.status import RunStatus, State
@@ -74,11 +75,16 @@ def _say(rows: "Sequence[RunStatus]", every: bool) -> None:
 
 
 def _say_stale(pdf: Path, results: Path) -> None:
-    """Say so where the study's report is older than its results."""
+    """Say so where the study's report is older than its results, or no report at all."""
     from nestbench.report.verify import stale_studies
 
-    if pdf.exists() and stale_studies(pdf, results):
-        typer.echo(f"'{pdf}' is stale: the results have changed since; 'nestbench report build' makes it anew")
+    try:
+        stale = pdf.exists() and stale_studies(pdf, results)
+    except RequestError as error:
+        typer.echo(f"{error}; 'nestbench report build' makes it anew")
+    else:
+        if stale:
+            typer.echo(f"'{pdf}' is stale: the results have changed since; 'nestbench report build' makes it anew")
 
 
 def _counts(rows: "Sequence[RunStatus]") -> list[str]:

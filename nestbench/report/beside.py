@@ -36,11 +36,13 @@ _SPEED = [*CELL, "output", "depth", "parameters", "flops", "batch", "median_ms",
 
 def read_speed(folder: Path, study: Study) -> pd.DataFrame:
     """What each network of the study costs, a row for each device, member and output."""
-    tables = [pd.DataFrame(columns=["device", *_SPEED])]
+    tables = [pd.DataFrame(columns=["device", *_SPEED, "memory"])]
     for path in sorted(folder.glob("*.json")):
         content = read_json(path)
         with naming(path):
-            tables.append(pd.DataFrame(content["rows"])[_SPEED].assign(device=content["device"]))
+            rows = pd.DataFrame(content["rows"])
+            memory = rows.get("memory", np.nan)  # older files have none
+            tables.append(rows[_SPEED].assign(memory=memory, device=content["device"]))
     speed = pd.concat(tables[1:] or tables, ignore_index=True)
     wanted = {cell.key for cell in study.cells()}
     known = [key in wanted for key in zip(*(speed[c] for c in CELL), strict=True)]
@@ -64,9 +66,9 @@ def read_importances(folder: Path, study: Study) -> pd.DataFrame:
     rows = []
     for cell in study.cells():
         found = read_importance(cell_folder(folder, cell))
-        for key, share in (found.shares if found else {}).items():
-            named = dict(zip(CELL, cell.key, strict=True))
-            rows.append(named | {"key": key, "share": share, "trials": found.trials, "method": found.method})
+        if found:
+            named = dict(zip(CELL, cell.key, strict=True)) | {"trials": found.trials, "method": found.method}
+            rows += [named | {"key": key, "share": share} for key, share in found.shares.items()]
     return pd.DataFrame(rows, columns=[*CELL, "key", "share", "trials", "method"])
 
 

@@ -36,7 +36,7 @@ def cautions(evidence: Evidence) -> list[Block]:
 def _few(evidence: Evidence) -> Iterator[str]:
     seeds = int(evidence.done.groupby(CELL).size().min())
     if seeds == 1:
-        yield "With one seed there is no spread to compare a difference with: no test between networks is possible."
+        yield "With one finished seed there is no spread to compare with: no test of that network can be made."
     elif seeds < FEW_SEEDS:
         yield f"Few seeds: {seeds}. Another few may order networks that are close otherwise."
     subjects = evidence.primary_cases().groupby("dataset", sort=False)["subject"].nunique()
@@ -71,7 +71,8 @@ def _uneven(evidence: Evidence) -> Iterator[str]:
 
 
 def _in_parts(evidence: Evidence) -> Iterator[str]:
-    cells = evidence.done[evidence.done["parts"] > 1].groupby(CELL, sort=False, as_index=False)["parts"].max()
+    split = evidence.done[evidence.done["parts"] > 1]
+    cells = split.groupby(CELL, sort=False, as_index=False).agg(parts=("parts", "max"))
     if len(cells):
         named = [
             f"{title(row.model, evidence.study.depth)} on {row.dataset} with {row.encoder} ({row.parts:.0f} parts)"

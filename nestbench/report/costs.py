@@ -30,9 +30,9 @@ def by_class(evidence: Evidence) -> pd.DataFrame:
     table = evidence.classes
     if table.empty:
         return pd.DataFrame()
-    both = table.groupby([*CELL, "label"], sort=False)[["iou", "dice"]].agg(["mean", "std"])
-    both.columns = [metric if part == "mean" else f"{metric}_sd" for metric, part in both.columns]
-    return both.reset_index()
+    return table.groupby([*CELL, "label"], sort=False, as_index=False).agg(
+        iou=("iou", "mean"), iou_sd=("iou", "std"), dice=("dice", "mean"), dice_sd=("dice", "std")
+    )
 
 
 def _whole_networks(evidence: Evidence) -> pd.DataFrame:

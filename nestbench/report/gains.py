@@ -30,7 +30,7 @@ def case_gains(evidence: Evidence) -> pd.DataFrame:
 def mean_gains(gains: pd.DataFrame) -> pd.DataFrame:
     """Mean over seeds of each case's difference."""
     key = [*CELL, "reference", "case", "subject", "diameter"]
-    return gains.groupby(key, sort=False, as_index=False, dropna=False)["difference"].mean()
+    return gains.groupby(key, sort=False, as_index=False, dropna=False).agg(difference=("difference", "mean"))
 
 
 def gains_by_size(gains: pd.DataFrame) -> pd.DataFrame:
@@ -41,8 +41,8 @@ def gains_by_size(gains: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for dataset, own in groups(gains, "dataset"):
         labels = _buckets(own)
-        for label in labels.cat.categories if labels is not None else ():
-            for key, cell in groups(own[(labels == label).to_numpy()], [*CELL, "reference"]):
+        for label in labels.categories if labels is not None else ():
+            for key, cell in groups(own[np.asarray(labels == label)], [*CELL, "reference"]):
                 named = dict(zip([*CELL, "reference"], key, strict=True))
                 rows.append(named | {"dataset": dataset, "size": label} | _mean(cell))
     return pd.DataFrame(rows, columns=[*CELL, "reference", "size", "cases", "difference", "low", "high"])
@@ -57,7 +57,7 @@ def _against_reference(panel: pd.DataFrame) -> pd.DataFrame:
     return both[[*CELL, "reference", "seed", "subject", "case", "difference"]]
 
 
-def _buckets(gains: pd.DataFrame) -> pd.Series | None:
+def _buckets(gains: pd.DataFrame) -> "pd.Categorical[str] | None":
     """Label of each row by its case's diameter, in order; None where sizes say nothing."""
     known = gains.drop_duplicates("case")["diameter"].dropna()
     count = min(BUCKETS, len(known) // LEAST)
@@ -69,8 +69,8 @@ def _buckets(gains: pd.DataFrame) -> pd.Series | None:
         labels = [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]
     # The last edge belongs to the last group.
     place = np.searchsorted(edges[1:-1], gains["diameter"].fillna(0).to_numpy(), side="right")
-    codes = np.where(gains["diameter"].isna(), len(labels), place)
-    return pd.Series(pd.Categorical.from_codes(codes, [*labels, NO_OBJECT]), index=gains.index)
+    codes = np.where(gains["diameter"].isna(), len(labels), place).astype(np.int64)
+    return pd.Categorical.from_codes(codes, pd.Index([*labels, NO_OBJECT]))
 
 
 def _mean(cell: pd.DataFrame) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from nestbench.report.frames import CELL, PANEL
 from nestbench.report.instances.objects import Objects, read_objects
 from nestbench.report.pictures import Bytes, CellKey, Overlay, read_found, read_overlay
 from nestbench.results import instance_scores
+from nestbench.results.finished import Finished, read_run
 from nestbench.results.places import run_folder
 from nestbench.results.reading import read_json
-from nestbench.results.records import Finished, Result, read_failure, read_run
+from nestbench.results.records import Result, read_failure
 from nestbench.results.scores import case_scores, class_scores, one_class
 from nestbench.results.seal import seal
 from nestbench.study.files import read_study
@@ -92,11 +93,12 @@ def gather(folder: Path) -> Evidence:
     empty: dict[str, tuple[int, int]] = {}
     for run in _runs(study):
         found = read_run(run_folder(folder, run))
-        rows.append(_run_row(run, run_folder(folder, run), found and found.result))
+        rows.append(_run_row(run, run_folder(folder, run), found.result if found else None))
         if found:
             finished.append((run, found.result))
             tables.append(_tables(found, study))
-            empty.setdefault(run.cell.dataset.title, _empty(found.cases))
+            if run.cell.dataset.title not in empty:
+                empty[run.cell.dataset.title] = _empty(found.cases)
     if not finished:
         raise RequestError(f"no run of the study '{study.name}' in '{folder}' is finished: there is nothing to report")
     titles = list(dict.fromkeys(run.cell.dataset.title for run, _ in finished))

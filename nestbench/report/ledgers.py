@@ -94,7 +94,9 @@ def classes(content: pd.DataFrame, depth: int) -> Iterator[Block]:
         wide = own.pivot_table(index="label", columns="model", values="iou", sort=False)
         names = first(own, "model")
         for models in (names[start : start + _MEMBERS] for start in range(0, len(names), _MEMBERS)):
-            body = [[str(label), *(points(wide.loc[label, model]) for model in models)] for label in wide.index]
+            body: list[list[Cell]] = [
+                [str(label), *(points(wide.loc[label, model]) for model in models)] for label in wide.index
+            ]
             columns = [column("Class", "left", wide=True), *(column(title(model, depth)) for model in models)]
             caption = f"{dataset}, {encoder}: test IoU of each class in points, means over seeds and subjects."
             yield table(columns, [("", body)], caption)

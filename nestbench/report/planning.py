@@ -12,8 +12,8 @@ from nestbench.report.frames import CELL, PANEL, groups
 from nestbench.report.statistics.comparisons import compare_members
 from nestbench.report.statistics.crossed import FEWEST_SEEDS
 from nestbench.report.statistics.power import MOST_SEEDS, MOST_SUBJECTS, Variation, least, power, variation
+from nestbench.results.finished import read_run
 from nestbench.results.places import run_folder
-from nestbench.results.records import read_run
 from nestbench.results.scores import case_scores
 from nestbench.study.schema import Run, Study
 
@@ -73,8 +73,8 @@ def read_pilot(study: Study, folder: Path) -> Pilot:
             seconds.append(name | {"seconds": found.result.seconds})
     if not cases:
         raise RequestError(
-            f"no run of the study '{study.name}' in '{folder}' is finished: a plan is made from the results of a pilot, "
-            f"such as the same study with {FEWEST_SEEDS} seeds"
+            f"no run of the study '{study.name}' in '{folder}' is finished: a plan is made from the results of a "
+            f"pilot, such as the same study with {FEWEST_SEEDS} seeds"
         )
     return Pilot(pd.concat(cases, ignore_index=True), pd.DataFrame(seconds))
 

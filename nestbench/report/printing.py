@@ -14,9 +14,6 @@ from nestbench.results.atomic import replacing
 ATTACHED = "report.json"
 """Name of the content within the PDF."""
 
-STANDARDS = ["a-3a", "ua-1"]
-"""PDF/A-3a, for archives, with the content attached; PDF/UA-1, for readers who do not see it."""
-
 _MAKERS = ("nestbench", "matplotlib", "numpy", "pandas", "scipy", "statsmodels", "typst")
 
 
@@ -28,13 +25,19 @@ def made_with() -> dict[str, str]:
 def typeset(content: dict[str, Any], build: Path, out: Path) -> None:
     """Typeset a report's content, with its figures in ``build``, as a PDF.
 
+    It is PDF/A-3a, for archives, with the content attached, and PDF/UA-1, for readers who do not see it.
     Its date is that of the epoch, for results have none, and the same results must give the same bytes.
     """
     (build / ATTACHED).write_text(json.dumps(content, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     template = build / "report.typ"
     template.write_bytes(files("nestbench.report").joinpath("report.typ").read_bytes())
     pdf = typst.compile(
-        template, root=build, font_paths=[FONTS], ignore_system_fonts=True, timestamp=0, pdf_standards=STANDARDS
+        template,
+        root=build,
+        font_paths=[FONTS],
+        ignore_system_fonts=True,
+        timestamp=0,
+        pdf_standards=["a-3a", "ua-1"],
     )
     with replacing(out) as beside:
         beside.write_bytes(pdf)

@@ -6,6 +6,7 @@ from nestbench.report.blocks import Block, paragraph
 from nestbench.report.frames import CELL
 from nestbench.report.gather import Evidence
 from nestbench.report.names import MINUS, TIMES, counted, listed, title
+from nestbench.report.statistics.words import tests_in_words
 from nestbench.study.models import is_outside
 from nestbench.study.schema import Search, Study
 from nestbench.study.space import Span
@@ -21,7 +22,7 @@ def methods(evidence: Evidence) -> list[Block]:
         paragraph(_training(study), "Training"),
         *searched,
         paragraph(_runs(evidence), "Runs"),
-        paragraph(_STATISTICS, "Statistics"),
+        paragraph(tests_in_words(study.margin, len(study.models), len(evidence.datasets)), "Statistics"),
     ]
 
 
@@ -42,15 +43,6 @@ def limits(evidence: Evidence) -> list[Block]:
     )
     return [paragraph(samples), paragraph(f"{tuned}. {_OTHER_CHOICES}"), paragraph(_SCORES)]
 
-
-_STATISTICS = (
-    "Two networks are compared by the differences of their IoU on the same seeds and subjects (the cases of a subject "
-    "are averaged first). Seeds and subjects are both random and crossed: t is the mean difference over the root of "
-    f"(MS seed + MS subject {MINUS} MS rest) / (seeds {TIMES} subjects), where the sum is never taken below the larger "
-    "of its first two terms, and its critical value is Cochran's weighted one. p is corrected by Holm's method over "
-    "all comparisons of a data set. Better and worse mean p < .05 after the correction. Everything else is not "
-    "separable, which does not mean equal."
-)
 
 _AUGMENTED = (
     "augmentation by the eight symmetries of the square, contrast (times 0.75 to 1.33) and brightness (up to 0.3 "
@@ -75,15 +67,24 @@ _SCORES = (
 )
 
 
+_NAMED = 8
+"""Classes that a sentence names."""
+
+
 def _data(name: str, about: dict[str, Any]) -> str:
     counts = about["counts"]
     cases, subjects = counted(sum(counts.values()), "case"), counted(about["subjects"], "subject")
     return (
         f"{name} ({about['title']}) has {cases} of {subjects}, {_view(about)}, with "
-        f"{counted(about['channels'], 'channel')} and the classes {listed(about['classes'])}: "
+        f"{counted(about['channels'], 'channel')} and the classes {_few(about['classes'])}: "
         f"{counts['train']} for training, {counts['validation']} for validation and {counts['test']} for testing, "
         f"no subject on two sides.{_scale(about)}{_twins(about['twins'])}"
     )
+
+
+def _few(classes: list[str]) -> str:
+    """The classes, or the first of many."""
+    return listed(classes if len(classes) <= _NAMED else [*classes[:_NAMED], f"{len(classes) - _NAMED} more"])
 
 
 def _view(about: dict[str, Any]) -> str:

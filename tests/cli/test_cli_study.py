@@ -10,6 +10,7 @@ import pytest
 from nestbench.cli import answer
 from nestbench.machine import choose_plan, cores
 from nestbench.machine.measure import EAGER
+from nestbench.report.verify import Verified
 from nestbench.results.atomic import write_json
 from nestbench.results.places import run_folder
 from nestbench.results.records import Result, write_failure, write_result
@@ -235,3 +236,43 @@ def test_a_folder_in_place_of_the_report_is_refused_at_once(
     assert answer([*command, str(study_file), "--out", "there"]) == 2
     assert "--out 'there' is a folder: name a file in it, such as 'there/small.pdf'" in capsys.readouterr().err
     assert "run" not in asked
+
+
+def test_a_report_that_no_longer_fits_is_told_of_by_the_status(
+    study_file: Path,
+    runs: list[Run],
+    result: MakeResult,
+    asked: object,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_result(run_folder(Path("results/small"), runs[0]), result(0.7))
+    Path("reports").mkdir()
+    Path("reports/small.pdf").write_text("an old file")
+    assert answer(["study", "status", str(study_file)]) == 0
+    assert "cannot read 'reports/small.pdf': it is not a PDF" in capsys.readouterr().out
+    monkeypatch.setattr("nestbench.report.verify.read_content", lambda _: {"seals": {"small": "another"}})
+    assert answer(["study", "status", str(study_file)]) == 0
+    assert "'reports/small.pdf' is stale: the results have changed since" in capsys.readouterr().out
+
+
+def test_several_studies_share_a_report_that_bears_their_names(
+    study_file: Path, asked: dict[str, Any], tmp_path: Path, capsys: Capture
+) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(study_file.read_text().replace("name: small", "name: other"))
+    assert answer(["report", "build", str(study_file), str(other)]) == 0
+    assert asked["report"] == (Path("results/small"), Path("results/other"), Path("reports/small+other.pdf"))
+
+
+def test_what_verifying_finds_decides_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    cases = {
+        0: Verified(("a",), (), ""),
+        1: Verified(("a",), ("a",), "table 1, row 'U-Net', column 'IoU': printed is '1', the results give '2'"),
+    }
+    for code, found in cases.items():
+        monkeypatch.setattr("nestbench.report.verify.verify_report", lambda pdf, results, found=found: found)
+        assert answer(["report", "verify", "a.pdf"]) == code
+        said = capsys.readouterr()
+        assert ("stale: the results of 'a' have changed" in said.out) == bool(found.stale)
+        assert ("row 'U-Net', column 'IoU'" in said.err) == bool(found.difference)

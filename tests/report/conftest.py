@@ -27,7 +27,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """A study of every member on two encoders, with long names, a search and a failed run."""
     encoders = ("timm:resnet18", "timm:convnextv2_huge.fcmae_ft_in22k_in1k_512.of_a_very_long_name_indeed.v2")
     path = "a_name_without_an_end_" * 9
-    fake = Fake(tuple(GAIN), seeds=2, cases=6, encoders=encoders, failed=("unet++/seed-1",), search=True, path=path)
+    fake = Fake(tuple(GAIN), seeds=2, cases=12, encoders=encoders, failed=("unet++/seed-1",), search=True, path=path)
     return gather(write_fake(tmp_path_factory.mktemp("wide"), fake))
 
 

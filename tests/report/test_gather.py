@@ -1,4 +1,6 @@
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from fake_results import write_fake
 from nestbench.errors import RequestError
 from nestbench.report.gather import Evidence, gather
 from nestbench.results.predictions import read_predictions
+from nestbench.results.records import fingerprint, read_cases, read_result, write_cases, write_result
 
 Make = Callable[..., Evidence]
 
@@ -94,3 +97,34 @@ def test_speed_of_members_that_the_study_no_longer_has_is_left_out(tmp_path: Pat
 def test_panels_stand_in_the_order_of_the_study(make_evidence: Make) -> None:
     evidence = make_evidence(models=("unet",), seeds=1, datasets=("zebra", "ant"), encoders=("plain", "another"))
     assert evidence.panels == [("zebra", "plain"), ("zebra", "another"), ("ant", "plain"), ("ant", "another")]
+
+
+def test_two_test_sets_under_one_name_are_refused_with_both_runs(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet", "unet++"), seeds=1, cases=4))
+    path = folder / "nuclei" / "timm-resnet18" / "unet++" / "seed-0"
+    result = read_result(path)
+    assert result is not None
+    write_result(path, replace(result, identity=result.identity | {"split": "another"}))
+    with pytest.raises(RequestError, match=r"two test sets under the name 'nuclei': '.*unet .* and '.*unet\+\+ "):
+        gather(folder)
+
+
+def test_a_value_that_is_missing_in_the_counts_is_refused(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), seeds=1, cases=4))
+    path = folder / "nuclei" / "timm-resnet18" / "unet" / "seed-0"
+    result = read_result(path)
+    assert result is not None
+    write_cases(path, read_cases(path).astype({"tp": float}).assign(tp=float("nan")))
+    write_result(path, result)
+    with pytest.raises(RequestError, match=r"cases.parquet': a value is missing in it"):
+        gather(folder)
+
+
+def test_a_results_file_of_a_newer_version_is_refused_by_its_key(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), seeds=1, cases=4))
+    path = folder / "nuclei" / "timm-resnet18" / "unet" / "seed-0" / "result.json"
+    content = json.loads(path.read_text()) | {"watts": 3}
+    content.pop("hash")
+    path.write_text(json.dumps(content | {"hash": fingerprint(content)}))
+    with pytest.raises(RequestError, match="it has 'watts', which this version of nestbench does not know"):
+        gather(folder)

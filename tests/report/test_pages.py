@@ -53,7 +53,8 @@ def test_the_same_results_give_the_same_pdf_wherever_they_lie(built: Path, tmp_p
 
 def test_every_table_lies_as_csv_beside_the_pdf(built: Path) -> None:
     written = {path.name: path for path in (built.parent / "out-tables").iterdir()}
-    assert set(written) == {"members.csv", "comparisons.csv", "depths.csv", "paper.csv"}
+    names = "members", "comparisons", "depths", "paper", "protocol", "cases", "pruning", "costs"
+    assert set(written) == {f"{name}.csv" for name in names}
     with written["comparisons.csv"].open() as file:
         assert [(row["model"], row["against"]) for row in csv.DictReader(file)] == [("unet++ds", "unet")]
 
@@ -69,7 +70,9 @@ def test_the_parts_of_the_report_stand_in_their_order(evidence: Evidence, number
         "Comparisons",
         "Accuracy and parameters",
         "Pruning",
+        "Where networks differ",
         "Learning curves",
+        "Costs",
         "Cases",
         "Limits",
         "Runs that are missing",
@@ -82,6 +85,9 @@ def test_the_parts_of_the_report_stand_in_their_order(evidence: Evidence, number
         "grids",
         "parameters",
         "time",
+        "depth",
+        "cases",
+        "sizes",
         "curves",
         "overlays",
     ]

@@ -41,3 +41,7 @@ def test_what_differs_is_said_of_each_data_set_of_the_paper(make_evidence: Make)
     protocol = make_tables(make_evidence(models=("unet",), seeds=2, datasets=("em", "cell")))["protocol"]
     assert set(protocol["dataset"]) == {"em"}
     assert dict(zip(protocol["what"], protocol["here"], strict=True))["trials"] == "2 seeds"
+
+
+def test_other_data_are_not_set_beside_the_papers(make_evidence: Make) -> None:
+    assert "paper" not in make_tables(make_evidence(models=("unet",), seeds=1, datasets=("synthetic",)))

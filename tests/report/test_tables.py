@@ -10,7 +10,7 @@ from nestbench.report.chapters import Tables
 from nestbench.report.gather import Evidence
 from nestbench.report.statistics.comparisons import compare_members, correct
 from nestbench.report.statistics.pruning import prunable
-from nestbench.report.tables import chosen, depths, members, printed, unfinished
+from nestbench.report.tables import chosen, depths, members, unfinished
 from nestbench.results.records import read_result
 from nestbench.results.scores import METRICS
 
@@ -133,17 +133,6 @@ def test_depths_are_told_without_speed_too(make_evidence: Make) -> None:
     table = depth_table(make_evidence(models=("unet", "unet-e"), seeds=1, speed=False))
     assert len(table) == 6
     assert table["median_ms"].isna().all()
-
-
-def test_the_papers_numbers_stand_beside_ours_for_nuclei(numbers: Tables) -> None:
-    paper = numbers["paper"].set_index("model")
-    assert paper.loc["unet", "paper_iou"] == pytest.approx(0.9057)
-    assert "unet-e" not in paper.index
-
-
-def test_other_data_are_not_set_beside_the_papers(make_evidence: Make) -> None:
-    evidence = make_evidence(models=("unet",), seeds=1, datasets=("synthetic",))
-    assert printed(evidence, main_table(evidence)).empty
 
 
 def test_the_chosen_values_are_those_of_the_runs(make_evidence: Make) -> None:

@@ -1,5 +1,7 @@
 """What depth does: every depth of every member, trained with the others or alone."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -29,14 +31,14 @@ def by_depth(outputs: pd.DataFrame, marks: Marks, depth: int) -> Figure:
             shown = one[one["depth"] == one["depth"].max()] if alone else one
             face = "white" if alone else looks[member].colour
             x, y, error = shown["depth"] + shifts[member], 100 * shown["test"], 100 * shown["test_sd"].fillna(0)
-            look = {"color": looks[member].colour, "marker": looks[member].marker, "ls": looks[member].dash}
+            look: Any = {"color": looks[member].colour, "marker": looks[member].marker, "ls": looks[member].dash}
             axes.errorbar(x, y, error, **look, mfc=face, ms=5, capsize=2, lw=1, elinewidth=0.7)
         label(axes, "depth", "test IoU (points)", linear=True)
         _whole_depths(axes, own)
     hollow = handle(Mark("#555555", "o", ""), "trained to this depth alone")
     hollow.set_markerfacecolor("white")
-    alone = [hollow] if any(parse(model, depth)[1] < depth for model in own["model"]) else []
-    _named(figure, looks, depth, alone)
+    some_alone = any(parse(model, depth)[1] < depth for model in own["model"])
+    _named(figure, looks, depth, [hollow] if some_alone else [])
     return figure
 
 
@@ -50,7 +52,7 @@ def embedded(table: pd.DataFrame, marks: Marks, depth: int) -> Figure:
         for row in rows(table[table["encoder"] == encoder]):
             mark, middle = marks[row.model], 100 * row.difference
             reach = np.nan_to_num([[middle - 100 * row.low], [100 * row.high - middle]])
-            look = {"color": mark.colour, "marker": mark.marker, "ms": 5, "capsize": 2, "lw": 1}
+            look: Any = {"color": mark.colour, "marker": mark.marker, "ms": 5, "capsize": 2, "lw": 1}
             axes.errorbar(row.depth + shifts[row.model], middle, reach, **look)
         label(axes, "depth", "embedded less isolated (points of IoU)", linear=True)
         _whole_depths(axes, table)

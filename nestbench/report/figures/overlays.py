@@ -10,7 +10,7 @@ from matplotlib.patheffects import Normal, withStroke
 from numpy.typing import NDArray
 
 from nestbench.report.figures.style import WIDTH
-from nestbench.report.gather import Bytes, Overlay
+from nestbench.report.pictures import Bytes, Overlay
 
 _TRUTH, _FOUND = "#F0E442", "#D55E00"
 KINDS = ("best", "median", "worst")

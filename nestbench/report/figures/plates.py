@@ -60,8 +60,8 @@ def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFra
         if depths.has_several(own, depth):
             drawn = depths.by_depth(own, _marks(evidence), depth)
             caption = (
-                f"{dataset}: test IoU by depth. A line joins the heads of one network; hollow markers are networks "
-                f"trained to that depth alone. Bars: ± one s.d. over seeds. n = {finished_seeds(evidence)}."
+                f"{dataset}: test IoU by depth. A line joins the heads of one network; a hollow marker is a network "
+                f"trained to that depth alone, if any. Bars: ± one s.d. over seeds. n = {finished_seeds(evidence)}."
             )
             yield plate(drawn, evidence, build, f"depth-{dataset}", caption)
     for dataset, own in groups(depths.paired(isolated, depth), "dataset"):

@@ -9,7 +9,7 @@ from nestbench.report.frames import first, groups, rows
 
 def importance(table: pd.DataFrame, marks: Marks, depth: int) -> Figure:
     """Share of each key in what decided the search of each member: one data set, a panel an encoder."""
-    figure, panels = panels_of(first(table, "encoder"))
+    figure, panels = panels_of(first(table, "encoder"), alike=True)
     keys, models = first(table, "key"), first(table, "model")
     shifts = dict(zip(models, beside(len(models), 0.5), strict=True))
     for encoder, axes in panels.items():

@@ -98,12 +98,18 @@ def contrast(differences: Array) -> Contrast:
     return judge(moments(differences))
 
 
-def judge(found: Moments, level: float = LEVEL) -> Contrast:
-    """What the moments say of the mean, with the interval at ``1 - level``."""
+def judge(found: Moments) -> Contrast:
+    """What the moments say of the mean."""
+    error, share = _error(found)
+    t = _t(found.mean, error)
+    return Contrast(found.mean, *interval(found), t, _two_sided(np.abs(t), share, found))
+
+
+def interval(found: Moments, level: float = LEVEL) -> tuple[Array, Array]:
+    """The interval of the mean at ``1 - level``."""
     error, share = _error(found)
     reach = _critical(level, share, *_freedom(found)) * error
-    t = _t(found.mean, error)
-    return Contrast(found.mean, found.mean - reach, found.mean + reach, t, _two_sided(np.abs(t), share, found))
+    return found.mean - reach, found.mean + reach
 
 
 def p_above(found: Moments, bound: float) -> Array:
@@ -124,7 +130,7 @@ def p_within(found: Moments, margin: float) -> Array:
 
 def lowest(found: Moments, level: float = LEVEL) -> Array:
     """The one-sided lower bound of the mean at ``1 - level``."""
-    return judge(found, 2 * level).low
+    return interval(found, 2 * level)[0]
 
 
 def _error(found: Moments) -> tuple[Array, Array]:

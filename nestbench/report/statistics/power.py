@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nestbench.report.statistics.crossed import LEVEL, Moments, judge
+from nestbench.report.statistics.crossed import LEVEL, Moments, interval
 
 STUDIES = 2000
 """Draws for each power: its standard error is at most 1.1 %."""
@@ -46,8 +46,8 @@ def power(found: Variation, seeds: int, subjects: int, difference: float, compar
     error = np.sqrt((expected[0] + expected[1] - expected[2]) / (seeds * subjects))
     means = difference + error * random.standard_normal(STUDIES)
     counts = (np.full(STUDIES, float(count)) for count in (seeds, subjects))
-    judged = judge(Moments(means, *squares, *counts), LEVEL / comparisons)
-    return float(np.mean(judged.low > 0))
+    low, _ = interval(Moments(means, *squares, *counts), LEVEL / comparisons)
+    return float(np.mean(low > 0))
 
 
 def least(enough: Callable[[int], bool], first: int, most: int) -> int | None:

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nestbench.report.frames import CELL, groups
-from nestbench.report.statistics.comparisons import MARGIN, grid, holm
+from nestbench.report.statistics.classical import holm
+from nestbench.report.statistics.comparisons import MARGIN, grid
 from nestbench.report.statistics.crossed import LEVEL, Array, lowest, moments, p_above, stacked
 
 _SIDES = ("validation", "test")
@@ -65,3 +66,10 @@ def sequence(p: Array) -> NDArray[np.bool_]:
     passed = (p < LEVEL)[::-1].cumprod()[::-1].astype(bool)
     chosen: NDArray[np.bool_] = passed & (np.cumsum(passed) == 1)
     return chosen
+
+
+def best_seed(cases: pd.DataFrame, cell: tuple[str, str, str], output: str) -> int:
+    """The seed of a cell whose output has the highest mean IoU on the validation cases; of equal ones the first."""
+    here = np.logical_and.reduce([cases[name] == word for name, word in zip(CELL, cell, strict=True)])
+    own = grid(cases[here & (cases["output"] == output) & (cases["split"] == "validation")])
+    return int(own.index[int(own.mean(axis="columns").to_numpy().argmax())])

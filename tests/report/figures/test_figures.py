@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from nestbench.report.chapters import Tables
-from nestbench.report.figures import accuracy, curves
+from nestbench.report.figures import accuracy, curves, depths, gains, ranks, searches
 from nestbench.report.figures.style import marks, styled
 from nestbench.report.gather import Evidence
 
@@ -17,12 +17,20 @@ def _style() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["parameters", "time", "curves"])
+KINDS = ("parameters", "encoders", "time", "depths", "cases", "sizes", "importance", "curves")
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def draw(request: pytest.FixtureRequest, wide: Evidence, wide_numbers: Tables) -> Callable[[], Figure]:
     """Draws one kind of figure of the wide study."""
     looks = marks(wide.study.models)
     return {
         "parameters": lambda: accuracy.accuracy_by_parameters(wide_numbers["members"], looks, 4),
+        "encoders": lambda: accuracy.by_encoder(wide_numbers["members"], looks, 4),
+        "depths": lambda: depths.by_depth(wide_numbers["depths"], looks, 4),
+        "cases": lambda: gains.by_case(wide_numbers["cases"], looks, 4),
+        "sizes": lambda: gains.by_size(wide_numbers["sizes"], looks, 4),
+        "importance": lambda: searches.importance(wide.importance, looks, 4),
         "time": lambda: accuracy.accuracy_by_time(wide_numbers["depths"], looks, 4),
         "curves": lambda: curves.learning_curves(wide.epochs, looks, 4),
     }[request.param]
@@ -94,3 +102,45 @@ def test_the_axes_show_the_later_half_of_every_training(evidence: Evidence) -> N
         low, high = axes.get_ylim()
         assert low < values.min()
         assert values.max() < high
+
+
+def test_the_pareto_front_has_only_members_that_none_beats_in_both() -> None:
+    table = pd.DataFrame({"parameters": [3.0, 1.0, 2.0, 2.0, 4.0], "iou": [0.8, 0.7, 0.75, 0.6, 0.8]})
+    assert accuracy.pareto(table)[["parameters", "iou"]].to_numpy().tolist() == [[1.0, 0.7], [2.0, 0.75], [3.0, 0.8]]
+
+
+def test_the_worst_case_of_a_member_stands_first(numbers: Tables, evidence: Evidence) -> None:
+    (axes,) = gains.by_case(numbers["cases"], marks(evidence.study.models), 4).axes
+    curves_of_members = [line.get_ydata() for line in axes.get_lines() if len(line.get_xdata()) == 24]
+    assert len(curves_of_members) == 5
+    for values in curves_of_members:
+        assert np.all(np.diff(values) >= 0)
+
+
+def test_each_depth_of_a_deep_member_is_drawn_at_its_depth(numbers: Tables, evidence: Evidence) -> None:
+    (axes,) = depths.by_depth(numbers["depths"], marks(evidence.study.models), 4).axes
+    lines = [line.get_xdata() for line in axes.get_lines() if len(line.get_xdata()) == 4]
+    assert len(lines) >= 3
+    for places in lines:
+        np.testing.assert_allclose(np.asarray(places, float), [1, 2, 3, 4], atol=0.2)
+
+
+def test_embedded_stands_above_zero_where_it_is_better_whichever_way_round_the_test_has_it() -> None:
+    names = {"dataset": "d", "encoder": "e", "output": "L2", "low": -0.01, "high": 0.03, "difference": 0.01}
+    better = names | {"model": "unet++ds", "against": "unet++ds:2"}
+    worse = names | {"model": "unet-e:3", "against": "unet-e", "output": "L3"}
+    table = depths.paired(pd.DataFrame([better, worse]), 4)
+    assert table[["model", "depth", "difference"]].to_numpy().tolist() == [["unet++ds", 2, 0.01], ["unet-e", 3, -0.01]]
+    assert table["low"].tolist() == [-0.01, -0.03]
+    (axes,) = depths.embedded(table, marks(("unet++ds", "unet-e")), 4).axes
+    assert axes.get_xlabel() == "depth"
+
+
+def test_the_critical_difference_diagram_has_a_bar_for_each_set_that_is_not_told_apart() -> None:
+    table = pd.DataFrame({"model": ["unet++", "unet+", "unet"], "rank": [1.1, 1.9, 3.0], "group": ["a", "ab", "b"]})
+    table = table.assign(datasets=10, friedman=0.001, critical=1.05)
+    (axes,) = ranks.critical_difference(table, marks(("unet", "unet+", "unet++")), 4).axes
+    bars = [line for line in axes.get_lines() if line.get_linewidth() > 2]
+    ends = [(bar.get_xdata()[0], bar.get_xdata()[-1]) for bar in bars]
+    np.testing.assert_allclose(ends, [(1.04, 1.96), (1.84, 3.06)])
+    assert "critical difference 1.05" in [text.get_text() for text in axes.texts]

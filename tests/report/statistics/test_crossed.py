@@ -10,7 +10,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.weightstats import DescrStatsW
 
-from nestbench.report.statistics.crossed import contrast, judge, lowest, moments, p_above, p_within, stacked
+from nestbench.report.statistics.crossed import contrast, interval, judge, lowest, moments, p_above, p_within, stacked
 
 Tables = arrays(float, st.tuples(st.integers(2, 6), st.integers(2, 9)), elements=st.floats(-1, 1, width=32))
 
@@ -122,9 +122,9 @@ def test_students_sleep_data_give_students_answer() -> None:
 @given(Tables, st.floats(0.001, 2))
 def test_a_mean_is_within_the_margin_exactly_where_the_90_percent_interval_is(table: np.ndarray, margin: float) -> None:
     found = moments(table)
-    p, wide = float(p_within(found, margin)), judge(found, 0.1)
+    p, (low, high) = float(p_within(found, margin)), interval(found, 0.1)
     if abs(p - 0.05) > 1e-6:
-        assert (p < 0.05) == bool(-margin < wide.low and wide.high < margin)
+        assert (p < 0.05) == bool(-margin < low and high < margin)
 
 
 @settings(deadline=None)
