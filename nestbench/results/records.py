@@ -168,23 +168,21 @@ def read_epochs(folder: Path) -> list[Epoch]:
 
 def read_cases(folder: Path) -> "pd.DataFrame":
     """The per-case counts of a finished run. Raises RequestError as ``read_epochs`` does."""
-    from pandas import read_parquet  # noqa: PLC0415 (half a second, which who asks how far a study is need not wait)
-
-    with _as_sealed(folder, "cases.parquet") as path:
-        return read_parquet(path)
+    return _table(folder, "cases")
 
 
 def read_instances(folder: Path) -> "InstanceCounts":
     """The tables that ``write_instances`` wrote, of a finished run. Raises RequestError as ``read_epochs`` does."""
-    from pandas import read_parquet  # noqa: PLC0415 (as in ``read_cases``)
+    from nestbench.results.instance_scores import InstanceCounts  # noqa: PLC0415 (as in ``_table``)
 
-    from nestbench.results.instance_scores import InstanceCounts  # noqa: PLC0415 (it imports pandas)
+    return InstanceCounts(*(_table(folder, name) for name in InstanceCounts._fields))
 
-    tables = []
-    for name in InstanceCounts._fields:
-        with _as_sealed(folder, f"{name}.parquet") as path:
-            tables.append(read_parquet(path))
-    return InstanceCounts(*tables)
+
+def _table(folder: Path, name: str) -> "pd.DataFrame":
+    from pandas import read_parquet  # noqa: PLC0415 (half a second, which who asks how far a study is need not wait)
+
+    with _as_sealed(folder, f"{name}.parquet") as path:
+        return read_parquet(path)
 
 
 def _as_sealed(folder: Path, name: str) -> AbstractContextManager[Path]:
