@@ -49,7 +49,7 @@ def _answer(model: Network, features: list[Tensor], buffers: list[Tensor]) -> di
         values[Node(level, 0)].copy_(feature)
     for node in grid.nodes:
         below, *left = grid.parents(node)
-        whole, width, key = buffers[node.level], channels[node], network._key(node)
+        whole, width, key = buffers[node.level], channels[node], network.node_key(node)
         _double(cast(ProjectedUp, model.up[key]).project(values[below]), whole[:, :width])
         filled = width + sum(channels[one] for one in left)
         value = cast(nn.Sequential, model.nodes[key])[:-1](whole[:, :filled])

@@ -6,8 +6,9 @@ Of each data set of a study file. In one process an epoch of training on the dat
 ready take turns, each epoch timed as a whole, so that what is loaded ahead is loaded in its own time; loss, network,
 batch and plan are the study's. Once with the data in the device's memory, once streamed from the disk. The share is
 what the data's epochs took above the others, of the former, with a 95 % interval over pairs of epochs drawn anew.
-`waiting` is the part of the data's epochs in which no step runs because its batch is being made: it hardly depends on
-how steady the machine is, but is blind to what loading ahead does to the steps. The look at every window for objects,
+`waiting` is the part of the data's epochs in which no step is asked for because its batch is being made: it hardly
+depends on how steady the machine is, but is blind to what loading ahead does to the steps, and a GPU may be at the step
+before meanwhile: only an epoch as a whole is waited for. The look at every window for objects,
 which the first epoch of a run takes where windows are drawn, is timed apart.
 """
 
@@ -31,7 +32,7 @@ from nestbench.speed.pace import ratios
 from nestbench.speed.rounds import Seconds
 from nestbench.study.files import read_study
 from nestbench.study.schema import Study
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 from nestbench.work.job import network_spec
 
 
@@ -43,7 +44,7 @@ def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> tupl
     torch.manual_seed(0)
     model = plan.place(construct(spec)).train()
     optimiser = torch.optim.AdamW(model.parameters(), study.recipe.learning_rate, fused=True)
-    loss = plugins.find_plain("loss", study.recipe.loss)
+    down = gradients(model, plugins.find_plain("loss", study.recipe.loss), plan)
 
     def seconds(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
         """Of an epoch, and of waiting in it."""
@@ -51,9 +52,9 @@ def turns(study: Study, spec: Spec, data: Feed, plan: Plan, epochs: int) -> tupl
         asked = start
         for images, masks in batches:
             waited += time.perf_counter() - asked
-            training_step(model, images, masks, loss, plan, optimiser)
-            wait(plan.device)
+            training_step(down, optimiser, images, masks)
             asked = time.perf_counter()
+        wait(plan.device)
         return time.perf_counter() - start, waited
 
     sizes = [len(masks) for _, masks in training_batches(data, study.recipe.batch, 0, 0, augmented=True)]

@@ -40,7 +40,7 @@ from nestbench.report.pages import build_report
 from nestbench.speed.pace import ratios
 from nestbench.speed.rounds import Pass
 from nestbench.study.data import DatasetSpec
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 
 START = {"size": 96, "batch": 16, "depth": 4, "width": 16}
 AXES = {"size": (64, 96, 128, 192), "batch": (4, 8, 16, 32), "depth": (1, 2, 3, 4), "width": (8, 16, 32, 64)}
@@ -81,7 +81,8 @@ def step(setting: dict[str, int], plan: Plan) -> Pass:
     optimiser = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=0.0, fused=True)
     shape = (setting["batch"], 3, setting["size"], setting["size"])
     images, masks = torch.randn(shape, device=plan.device), (torch.rand(shape, device=plan.device)[:, 0] < 0.3).long()
-    return lambda: float(training_step(model, images, masks, bce_dice, plan, optimiser))
+    down = gradients(model, bce_dice, plan)
+    return lambda: float(training_step(down, optimiser, images, masks))
 
 
 def spec_of(setting: dict[str, int]) -> ModelSpec:

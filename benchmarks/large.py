@@ -30,7 +30,7 @@ from nestbench.machine import choose_plan
 from nestbench.model import build
 from nestbench.speed.memory import held
 from nestbench.study.data import DatasetSpec
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 
 COARSE = 8
 
@@ -78,9 +78,9 @@ def trained_on(folder: Path, steps: int) -> tuple[int, int, int]:
     data = feed(prepared, range(len(prepared.cases) - 1), spec, "cpu")
     torch.manual_seed(0)
     model = plan.place(build("unet", "plain:8", 3, dims=3)).train()
-    optimiser = torch.optim.AdamW(model.parameters(), fused=True)
+    optimiser, down = torch.optim.AdamW(model.parameters(), fused=True), gradients(model, bce_dice, plan)
     for (images, masks), _ in zip(training_batches(data, 4, 0, 0, augmented=True), range(steps), strict=False):
-        training_step(model, images, masks, bce_dice, plan, optimiser)
+        training_step(down, optimiser, images, masks)
     after = held("cpu")
     last = len(prepared.cases) - 1
     list(judge(model, feed(prepared, [last], spec, "cpu"), [prepared.cases[last]], prepared.classes, plan, "test"))

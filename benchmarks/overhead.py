@@ -34,13 +34,13 @@ from nestbench.datasets.splits import split_cases
 from nestbench.errors import RunError
 from nestbench.machine import Plan, device_name, wait
 from nestbench.machine.device import find_device
-from nestbench.model import construct
+from nestbench.model import answering, construct
 from nestbench.results.places import seed_folder
 from nestbench.results.reading import read_json
 from nestbench.results.records import read_epochs
 from nestbench.study.files import dump_study, read_study
 from nestbench.study.schema import Cell, Study
-from nestbench.train import training_step, validate
+from nestbench.train import gradients, training_step, validate
 from nestbench.work.job import network_spec
 
 FILE = "overhead.yaml"
@@ -106,10 +106,11 @@ def alone(asked: Namespace, study: Study, cell: Cell, plan: Plan, cache: Path, e
     plan.place(model).train()
     decay = recipe.weight_decay
     optimiser = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=decay, fused=True)
+    down, answer = gradients(model, loss, plan), answering(model, plan)
     images, masks = next(training_batches(training, recipe.batch, 0, 0, augmented=recipe.augment))
 
     def step(size: int) -> None:
-        training_step(model, images[:size], masks[:size], loss, plan, optimiser)
+        training_step(down, optimiser, images[:size], masks[:size])
 
     for _ in range(WARM_UP):
         step(len(images))
@@ -122,7 +123,7 @@ def alone(asked: Namespace, study: Study, cell: Cell, plan: Plan, cache: Path, e
         for size in sizes:  # they differ by one at most
             step(size)
         stepped = _now(plan)
-        validate(model, validation, loss, plan)
+        validate(model, answer, validation, loss)
         found += Alone(stepped - fed, fed - begin, _now(plan) - stepped)
     return found
 

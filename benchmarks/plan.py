@@ -20,7 +20,8 @@ def main() -> None:
     print(f"{device_name(asked.device)}, {asked.threads} threads, {len(taken[PLAIN])} rounds")
     for way, seconds in taken.items():
         rounds = np.column_stack([taken[PLAIN][: len(seconds)], seconds])
-        print(f"{', '.join(way):24} {in_words(speedups(rounds)[1])} of plain float32")
+        words = f"{way.precision}, {way.memory_format}{', replayed' * way.replay}"
+        print(f"{words:34} {in_words(speedups(rounds)[1])} of plain float32")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from nestbench.metrics import confusion, probabilities
 from nestbench.model import Network, construct
 from nestbench.results.scores import iou
 from nestbench.speed.rounds import Pass
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 
 LEARNING_RATE = 2e-3
 RACERS = {"smp, plain loop": True, "unet++": False}
@@ -72,7 +72,7 @@ def racer(asked: Namespace, plain: bool, seed: int) -> Pass:
         model = plan.place(construct(ours(equal=True)))
         optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.0, fused=True)
     training, validation = sides(asked)
-    epoch = iter(range(asked.epochs))
+    epoch, down = iter(range(asked.epochs)), gradients(cast(Network, model), bce_dice, plan)
     model.train()
 
     def work() -> tuple[float, float]:
@@ -84,7 +84,7 @@ def racer(asked: Namespace, plain: bool, seed: int) -> Pass:
                 torch.autograd.backward(loss)
                 optimiser.step()
             else:
-                training_step(cast(Network, model), images, masks, bce_dice, plan, optimiser)
+                training_step(down, optimiser, images, masks)
         wait(asked.device)
         return time.perf_counter() - start, validated(model, validation, plan)
 

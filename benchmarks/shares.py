@@ -28,7 +28,7 @@ from nestbench.losses import bce_dice
 from nestbench.machine import Plan, choose_plan, device_name, wait
 from nestbench.model import Spec, construct
 from nestbench.speed.rounds import Pass, Seconds
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 
 STEPS, WARM_UP = 3, 5
 REST, OTHER = "Python, starting operators", "other"
@@ -89,7 +89,8 @@ def trainee(name: str, spec: Spec, plan: Plan, images: Tensor, masks: Tensor) ->
         with record_function("loss"):
             return bce_dice(logits, target)
 
-    return Trainee(name, lambda: training_step(model, images, masks, loss, plan, optimiser), plan.device)
+    down = gradients(model, loss, plan)
+    return Trainee(name, lambda: training_step(down, optimiser, images, masks), plan.device)
 
 
 def observe(one: Trainee) -> tuple[Taken, float]:

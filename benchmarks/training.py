@@ -22,9 +22,9 @@ from torch import Tensor
 
 from nestbench.losses import bce_dice
 from nestbench.machine import Precision
-from nestbench.model import Spec, construct, join, network
+from nestbench.model import Spec, construct, fold, join
 from nestbench.speed.rounds import Pass, Seconds
-from nestbench.train import training_step
+from nestbench.train import gradients, training_step
 
 SPECS: dict[str, Callable[[], Spec]] = {
     "smp": smp_spec,
@@ -59,12 +59,15 @@ def trainee(asked: Namespace, which: str, precision: Precision, without: str = "
     if without == "dense gradients":
         join._densely = lambda part: part
     if without == "parts kept":
-        network.on_joined = _keeping  # type: ignore[attr-defined]
+        fold.on_joined = _keeping  # type: ignore[attr-defined]
+    if without == "folding":
+        fold._folds = lambda *_: False
     model = construct(SPECS[which]()).train()
     plan.place(model)
     optimiser = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=0.0, fused=True)
     images, masks = real_batch(asked.size, asked.batch, asked.data, asked.device)
-    return lambda: float(training_step(model, images, masks, bce_dice, plan, optimiser))
+    down = gradients(model, bce_dice, plan)
+    return lambda: float(training_step(down, optimiser, images, masks))
 
 
 def _keeping(block: Callable[[Tensor], Tensor], parts: Sequence[Tensor]) -> Tensor:
@@ -79,7 +82,11 @@ def entries(asked: Namespace) -> dict[str, tuple[str, Maker]]:
         "unet++, equal work, float32": ("equal", partial(trainee, asked, "equal", "float32")),
         "unet++, equal work": ("equal", partial(trainee, asked, "equal", "bfloat16")),
     }
-    for without, words in (("dense gradients", "without dense gradients"), ("parts kept", "keeping what is joined")):
+    for without, words in (
+        ("folding", "without folding"),
+        ("dense gradients", "without dense gradients"),
+        ("parts kept", "keeping what is joined"),
+    ):
         found[f"  {words}"] = ("equal", partial(trainee, asked, "equal", "bfloat16", without))
     if asked.device == "cpu":  # a GPU's memory is kept by torch in any case
         found["  without kept memory"] = ("equal", partial(trainee, asked, "equal", "bfloat16", "kept memory"))

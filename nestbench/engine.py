@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nestbench.errors import RequestError, reason, unknown
 from nestbench.machine import Plan, choose_plan
-from nestbench.model import AnyNetwork, Spec
+from nestbench.model import AnyNetwork, Spec, answering
 from nestbench.model.detector import refuse_detector
 from nestbench.model.export import trace
 from nestbench.study.schema import ENGINES
@@ -63,17 +63,17 @@ def as_it_is(model: AnyNetwork) -> Engine:
     model.eval()
 
     def logits(images: Tensor) -> dict[int, Tensor]:
-        return _float(model(images.to(weights)))
+        return {depth: values.float() for depth, values in model(images.to(weights)).items()}
 
     return Engine(model.spec, weights.device.type, torch.inference_mode()(logits))
 
 
 def _in_torch(model: AnyNetwork, plan: Plan) -> Engine:
     plan.place(model.float()).eval()
+    answer = answering(model, plan)
 
     def logits(images: Tensor) -> dict[int, Tensor]:
-        with plan.autocast():
-            return _float(model(plan.arrange(images.to(plan.device))))
+        return answer(images.to(plan.device))
 
     return Engine(model.spec, plan.device, torch.inference_mode()(logits))
 
@@ -102,7 +102,3 @@ def _openvino() -> Any:
     # OpenVINO tells its makers of every conversion, unless the package that does so cannot be imported.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return importlib.import_module("openvino")
-
-
-def _float(logits: dict[int, Tensor]) -> dict[int, Tensor]:
-    return {depth: values.float() for depth, values in logits.items()}

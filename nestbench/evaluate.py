@@ -16,7 +16,7 @@ from nestbench.datasets.resize import Space
 from nestbench.formats.pictures import Pixels
 from nestbench.machine import Plan
 from nestbench.metrics import Counts, count, decide, probabilities
-from nestbench.model import AnyNetwork
+from nestbench.model import AnyNetwork, answering
 from nestbench.results.scores import COUNTS, THRESHOLDS
 from nestbench.windows import OVERLAP, Place, windows
 
@@ -24,7 +24,7 @@ AT_ONCE = 32 * 96 * 96
 """Pixels, or voxels, that go through a network together, if that is a whole window."""
 
 
-Answer = Callable[[Tensor], dict[str, Tensor]]
+Probabilities = Callable[[Tensor], dict[str, Tensor]]
 """From standardised images (N, C, *space) to probabilities (N, K, *space) by output."""
 
 
@@ -63,14 +63,6 @@ def output(logits: dict[int, Tensor], name: str) -> Tensor:
     return outputs(logits)[name] if name == "ensemble" else probabilities(logits[int(name[1:])])
 
 
-@torch.no_grad()
-def forward(model: AnyNetwork, images: Tensor, plan: Plan) -> dict[int, Tensor]:
-    """Logits of each head, float32, under the plan."""
-    with plan.autocast():
-        logits = model(plan.arrange(images))
-    return {depth: values.float() for depth, values in logits.items()}
-
-
 def at_once(window: Space) -> int:
     """Windows that go through a network together."""
     return max(1, AT_ONCE // int(np.prod(window)))
@@ -99,10 +91,11 @@ def judge(
 def predict(model: AnyNetwork, data: Feed, plan: Plan) -> Iterator[Planes]:
     """Every case's planes, under the plan, by all outputs. The network is left in evaluation mode."""
     model.eval()
-    return blended(lambda images: outputs(forward(model, images, plan)), data)
+    answer = answering(model, plan)
+    return blended(lambda images: outputs(answer(images)), data)
 
 
-def blended(answer: Answer, data: Feed, overlap: float = OVERLAP) -> Iterator[Planes]:
+def blended(answer: Probabilities, data: Feed, overlap: float = OVERLAP) -> Iterator[Planes]:
     """Every case's planes, from the first to the last, out of overlapping windows, several of which are seen at once.
 
     No more of a case is held than the planes that one window covers, where the answer's probabilities are.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from nestbench.machine.calibrate import calibrate
 from nestbench.machine.device import cores
-from nestbench.machine.measure import WAYS
+from nestbench.machine.measure import EAGER
 
 Save = Callable[[Path, NDArray[np.uint8]], Path]
 
@@ -28,7 +28,7 @@ def no_calibration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     cache = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NESTBENCH_CACHE", str(cache))
-        patch.setattr("nestbench.machine.calibrate.time_ways", lambda device, threads: {way: [1.0] for way in WAYS})
+        patch.setattr("nestbench.machine.calibrate.time_ways", lambda device, threads: {way: [1.0] for way in EAGER})
         calibrate("cpu", cores(), cache)
         yield
 

@@ -12,7 +12,7 @@ from nestbench.evaluate import AT_ONCE, at_once, judge, output, outputs, predict
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan
 from nestbench.metrics import probabilities
-from nestbench.model import build, prune
+from nestbench.model import answering, build, prune
 from nestbench.results.scores import COLUMNS, case_scores
 from nestbench.train import validate
 from nestbench.windows import windows
@@ -76,7 +76,7 @@ def test_the_validation_iou_is_the_tables():
     model, data = network(), pictures()
     scores = case_scores(counted(model, data))
     expected = scores.loc[scores["output"] == "ensemble", "iou"].mean()
-    assert validate(model, data, bce_dice, PLAN)[1] == pytest.approx(expected)
+    assert validate(model, answering(model, PLAN), data, bce_dice)[1] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("classes", [1, 4])
@@ -117,7 +117,7 @@ class Pixelwise(torch.nn.Module):
     """A network that sees one pixel at a time, so that windows cannot matter."""
 
     class spec:  # noqa: N801
-        primary = "L1"
+        primary, heads = "L1", (1,)
 
     def forward(self, image):
         return {1: image * 3 - 1}
@@ -161,7 +161,8 @@ def test_the_validation_iou_is_that_of_whole_cases_however_windows_overlap_or_re
     data = data if dims == 3 else feed_of_slices(data)
     scores = case_scores(pd.concat([one.counts for one in judge(Pixelwise(), data, CASES[:3], CELLS, PLAN, "test")]))
     assert scores["iou"].nunique() == 3
-    assert validate(Pixelwise(), data, bce_dice, PLAN)[1] == pytest.approx(scores["iou"].mean(), rel=1e-12)
+    model = Pixelwise()
+    assert validate(model, answering(model, PLAN), data, bce_dice)[1] == pytest.approx(scores["iou"].mean(), rel=1e-12)
 
 
 class Ramp(Pixelwise):

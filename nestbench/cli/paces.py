@@ -19,7 +19,7 @@ def say(network: str, spec: Spec, setting: Setting, survey: Survey) -> None:
     image = " x ".join(map(str, (spec.in_channels, *(setting.size,) * spec.dims)))
     typer.echo(f"{network} on {spec.encoder}, {image}, batch {setting.batch}, by {setting.engine}")
     threads = f"{plan.threads} thread{'s' * (plan.threads > 1)}"
-    typer.echo(f"{device_name(plan.device)}: {plan.device}, {plan.precision}, {plan.memory_format}, {threads}\n")
+    typer.echo(f"{device_name(plan.device)}: {plan.device}, {plan.words}, {threads}\n")
     rows = survey.networks
     _say_paces("The network alone", survey.reference, rows, [row.alone for row in rows])
     _say_paces("From file to file, image by image", survey.reference, rows, [r.end_to_end for r in rows])
@@ -58,10 +58,15 @@ def _say_costs(survey: Survey) -> None:
 
 def _costs(row: Measured, metered: bool) -> tuple[str, ...]:
     size = row.size
-    work = (f"{size.parameters:,}", amount(size.flops), amount(row.flops_per_second), f"{row.share_of_peak:.0%}")
+    work = (f"{size.parameters:,}", amount(size.flops), amount(row.flops_per_second), _share(row.share_of_peak))
     memory = tuple(f"{value / 2**20:,.0f} MiB" for value in (row.memory.network, row.memory.process))
     energy = "-" if row.joules_per_image is None else f"{_short(row.joules_per_image)} J"
     return (row.output, *work, *memory, *[energy] * metered)
+
+
+def _share(part: float) -> str:
+    """In percent, with a digit behind the point where it is small."""
+    return f"{part:.0%}" if part >= 0.1 else f"{part:.1%}"
 
 
 def _short(number: float | None) -> str:

@@ -69,9 +69,9 @@ def _say_check(found: "Check") -> None:
         [(n["dataset"], n["encoder"], n["model"], f"{n['parameters']:,}", amount(n["flops"])) for n in found.networks],
     )
     say_table(
-        ("precision", "memory format", ">times as fast as plain float32"),
-        [(one.precision, one.memory_format, f"{one.ratio:.2f}") for one in found.measured],
+        ("precision", "memory format", "replayed", ">times as fast as plain float32"),
+        [(m.precision, m.memory_format, "yes" if m.replay else "no", f"{m.ratio:.2f}") for m in found.measured],
     )
     plan = found.plan
-    typer.echo(f"plan: {plan.precision}, {plan.memory_format}, device {plan.device}, threads {plan.threads}")
+    typer.echo(f"plan: {plan.words}, device {plan.device}, threads {plan.threads}")
     typer.echo(f"{found.runs} runs, about {duration(found.seconds)} of training with one worker if none stops early")

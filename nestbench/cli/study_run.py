@@ -30,7 +30,9 @@ def run(
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Runs that are trained at once, each in a process.", min=1, show_default="1; on a cluster what fits"
+            help="Runs that are trained at once, each in a process.",
+            min=1,
+            show_default="1; on GPUs --per-gpu each; on a cluster what fits",
         ),
     ] = None,
     device: Device = "auto",
@@ -42,10 +44,13 @@ def run(
     silence: Annotated[
         float, typer.Option(help="Minutes without an epoch after which a run counts as hung.", min=0.1)
     ] = 60,
+    checkpoint: Annotated[
+        float, typer.Option(help="Seconds between two checkpoints of a run.", min=0, show_default="60")
+    ] = 60,
     cluster: Annotated[
         str, typer.Option(help="Run on a Ray cluster: its address, or auto.", show_default="this machine")
     ] = "",
-    per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU of the cluster.", min=1)] = 1,
+    per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU.", min=1)] = 1,
     storage: Annotated[
         str, typer.Option(help="URL of the database of the search.", show_default="SQLite in the results")
     ] = "",
@@ -69,6 +74,7 @@ def run(
         storage=storage,
         retries=retries,
         silence=60 * silence,
+        every=checkpoint,
         tensorboard=tensorboard,
     )
     with stoppable() as wish:

@@ -17,6 +17,7 @@ from nestbench.cluster.shared import Tokens, tokens
 from nestbench.errors import RequestError, RunError
 from nestbench.machine import Plan
 from nestbench.study.schema import Run
+from nestbench.work.execute import Do, execute
 from nestbench.work.job import Job
 from nestbench.work.messages import Began, Ended, Message
 
@@ -42,8 +43,8 @@ class _Flight:
 class Cluster:
     """The nodes of a Ray cluster (a ``Crew``). One that dies takes down no runs but its own."""
 
-    def __init__(self, ray: Any, needs: Needs, shared: Tokens, runs: int | None) -> None:
-        self._ray, self._needs, self._shared, self._runs = ray, needs, shared, runs
+    def __init__(self, ray: Any, needs: Needs, shared: Tokens, runs: int | None, do: Do) -> None:
+        self._ray, self._needs, self._shared, self._runs, self._do = ray, needs, shared, runs, do
         # Beside the coordinator, so that no other node's death loses a message.
         here = on(ray, ray.get_runtime_context().get_node_id())
         self._mailbox = ray.remote(num_cpus=0, max_concurrency=10_000, scheduling_strategy=here)(Mailbox).remote()
@@ -71,7 +72,7 @@ class Cluster:
         number = next(self._numbers)
         # Paths are relative to where the coordinator is, and the processes of a node are elsewhere.
         job = replace(job, prepared=job.prepared.absolute(), folder=job.folder.absolute())
-        self._flights[number] = _Flight(job.run, self._task.remote(number, job, self._mailbox, self._shared))
+        self._flights[number] = _Flight(job.run, self._task.remote(self._do, number, job, self._mailbox, self._shared))
 
     def next(self) -> Message | None:
         """The next message; None where none came within a second.
@@ -160,7 +161,7 @@ class Cluster:
 
 @contextmanager
 def open_cluster(
-    address: str, plan: Plan, folders: Sequence[Path], runs: int | None = None, per_gpu: int = 1
+    address: str, plan: Plan, folders: Sequence[Path], runs: int | None = None, per_gpu: int = 1, do: Do = execute
 ) -> Iterator[Cluster]:
     """Join the cluster at ``HOST:PORT``, or ``auto``, for runs by ``plan``; what they began there ends with the block.
 
@@ -175,4 +176,4 @@ def open_cluster(
             wanted = " and ".join(f"{key} {value:.3g}" for key, value in needs.items())
             raise RequestError(f"no node of the Ray cluster at '{address}' has room for a run, which takes {wanted}")
         check_nodes(ray, nodes, shared)
-        yield Cluster(ray, needs, shared, runs)
+        yield Cluster(ray, needs, shared, runs, do)

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from nestbench.cluster.join import load_ray
-from nestbench.cluster.shared import Tokens, held, unseen
-from nestbench.results.places import run_folder
+from nestbench.cluster.shared import Tokens, unseen
 from nestbench.results.records import Epoch
-from nestbench.work.execute import execute
+from nestbench.work.execute import Do
 from nestbench.work.job import Job
 from nestbench.work.messages import Began, Ended, Reported, ended
 
 
-def work(number: int, job: Job, mailbox: Any, shared: Tokens) -> Ended:
+def work(do: Do, number: int, job: Job, mailbox: Any, shared: Tokens) -> Ended:
     """Do a run, hear its coordinator, and say how it ended, whatever happens but the end of the process.
 
     ``number`` is that of the flight, ``mailbox`` the handle of the ``Mailbox`` that Ray serves.
@@ -34,8 +33,7 @@ def work(number: int, job: Job, mailbox: Any, shared: Tokens) -> Ended:
         return bool(ray.get(mailbox.ask.remote(number, Reported(job.run, epoch))))
 
     try:
-        with held(run_folder(job.folder, job.run)):
-            result = execute(job, on_epoch, stop.is_set)
+        result = do(job, on_epoch, stop.is_set)
     except Exception as error:
         return ended(job.run, error, _place(error))
     finally:

@@ -1,20 +1,13 @@
-"""Whether the machines of a cluster see the same folders, and who holds a run there."""
+"""Whether the machines of a cluster see the same folders."""
 
-import fcntl
 import os
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from nestbench import __version__
-from nestbench.errors import RunError
 from nestbench.results.atomic import write_text
-from nestbench.results.running import read_mark
-
-PATIENCE = 60
-"""Seconds that a run waits for another process to let go of it: what a machine cut off from the others goes on for."""
 
 Tokens = dict[Path, str]
 """What lies in a file of each shared folder."""
@@ -53,29 +46,3 @@ def unseen(left: Tokens) -> str:
 def misfit(left: Tokens, version: str) -> str:
     """Why this machine cannot do runs of a coordinator with that version of nestbench; nothing where it can."""
     return unseen(left) if version == __version__ else f"has nestbench {__version__}, and here is {version}"
-
-
-@contextmanager
-def held(folder: Path, patience: int = PATIENCE) -> Iterator[None]:
-    """Hold a run's folder on every machine that shares it; the system lets go of it when its holder dies.
-
-    Raises RunError that names host and process where another one holds it and does not let go in time.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as file:
-        while not _locked(file.fileno()):
-            if patience <= 0:
-                mark = read_mark(folder)
-                who = f"process {mark.process} on host '{mark.host}'" if mark else "another process"
-                raise RunError(f"{who} is still at work on this run")
-            patience -= 1
-            time.sleep(1)
-        yield
-
-
-def _locked(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

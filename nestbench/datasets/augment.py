@@ -37,4 +37,4 @@ def shade(images: Tensor, draw: Tensor) -> Tensor:
     contrast = 0.75 ** (2 * draw[:, 0] - 1)
     brightness = 0.6 * (draw[:, 1] - 0.5)
     shape = (-1, *(1,) * (images.dim() - 1))
-    return images * contrast.view(shape) + brightness.view(shape)
+    return (images * contrast.view(shape)).add_(brightness.view(shape))

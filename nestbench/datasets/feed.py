@@ -13,7 +13,8 @@ from nestbench.datasets.ahead import ahead
 from nestbench.datasets.augment import draws, move, shade
 from nestbench.datasets.prepared import Prepared, Truth
 from nestbench.datasets.resize import Space
-from nestbench.datasets.source import Read, taken_in
+from nestbench.datasets.source import Read, held, taken_in
+from nestbench.machine import memory_of
 from nestbench.study.data import DatasetSpec
 from nestbench.windows import starts
 
@@ -21,7 +22,9 @@ Corner = tuple[int, int, int, int]
 """Case by its position on this side, and where a window begins along D, H and W."""
 
 RESIDENT = 2**30
-"""Bytes of images and masks that are held on the device; a side that is larger is read from the disk as it is used."""
+"""Bytes of images and masks that are held in memory; a side that is larger is read from the disk as it is used."""
+GPU_SHARE = 16
+"""Of a GPU's memory one part in so many may be held by a side, where that is more: several runs may share it."""
 
 
 Batch = tuple[Tensor, Tensor]
@@ -46,6 +49,8 @@ class Feed:
     samples: int | None = None
     """Windows of an epoch, drawn anew for each; None: all, once."""
     streamed: bool = False
+    whole: Batch | None = None
+    """All images (cases, C, *window) and masks (cases, *window), where every case is held, and is one window."""
 
     def __len__(self) -> int:
         """Windows that an epoch of training shows."""
@@ -68,34 +73,43 @@ class Feed:
 
     def take(self, places: Sequence[Corner] | NDArray[np.int64]) -> Batch:
         """Standardised images (N, C, *window) and masks (N, *window), as they are stored, on the device."""
-        return self._dressed(places, self._cuts(places), None)
+        (batch,) = self.taken([np.asarray(places)], [None])
+        return batch
 
     def taken(self, parts: Sequence[NDArray[np.int64]], draws: Sequence[Tensor | None]) -> Iterator[Batch]:
         """``take`` of one part after the other, augmented where it has a draw (``augment.draws``).
 
-        Of a side that is streamed, a few are read ahead.
+        Of a side that is streamed, a few are read ahead. Nothing here waits for a GPU but the first batch: which cases
+        the parts show is told to it at once.
         """
-        cuts = map(self._cuts, parts)
-        for part, draw, cut in zip(parts, draws, ahead(cuts) if self.streamed else cuts, strict=True):
-            yield self._dressed(part, cut, draw)
+        cases = torch.as_tensor(np.concatenate([np.zeros((0, 4), np.int64), *parts])[:, 0], device=self.moments.device)
+        shown = torch.split(cases, [len(part) for part in parts])
+        cuts = map(self._cuts, parts, shown)
+        for own, draw, cut in zip(shown, draws, ahead(cuts) if self.streamed else cuts, strict=True):
+            yield self._dressed(own, cut, draw)
 
-    def _cuts(self, places: Sequence[Corner] | NDArray[np.int64]) -> Batch:
-        """Images (N, C, d, h, w) and masks (N, d, h, w) as bytes, where they are read from."""
-        stack = _stacked if self.streamed else torch.stack
+    def _cuts(self, places: NDArray[np.int64], cases: Tensor) -> Batch:
+        """Images (N, C, d, h, w) and masks (N, d, h, w) as they are stored, where they are read from."""
+        if self.whole is not None:
+            return self.whole[0].index_select(0, cases), self.whole[1].index_select(0, cases)
+        stack = self._stacked if self.streamed else torch.stack
         images, masks = (stack([self._cut(read, place) for place in places]) for read in (self.images, self.masks))
         return images, masks
 
-    def _dressed(self, places: Sequence[Corner] | NDArray[np.int64], cut: Batch, draw: Tensor | None) -> Batch:
-        device = self.moments.device
-        images, masks = (pixels.to(device, non_blocking=True) for pixels in cut)
+    def _stacked(self, parts: Sequence[Tensor]) -> Tensor:
+        """Parts as one, by the thread that asks alone: torch would wake threads that get in the way of training."""
+        stacked = torch.from_numpy(np.stack([part.numpy() for part in parts]))
+        return stacked.pin_memory() if self.moments.is_cuda else stacked
+
+    def _dressed(self, cases: Tensor, cut: Batch, draw: Tensor | None) -> Batch:
+        images, masks = (pixels.to(self.moments.device, non_blocking=True) for pixels in cut)
         if self.dims == 2:
             images, masks = images[:, :, 0], masks[:, 0]
-        cases = torch.as_tensor([int(place[0]) for place in places], device=device)
-        values = standardise(images, self.moments[cases])
+        moments = self.moments.index_select(0, cases)
         if draw is None:
-            return values, masks
-        draw = draw.to(device)
-        return shade(move(values, draw), draw), move(masks[:, None], draw)[:, 0]
+            return standardise(images, moments), masks
+        # Moved as they are stored, pixels are a quarter of the bytes, and the same in the end.
+        return shade(standardise(move(images, draw), moments), draw), move(masks[:, None], draw)[:, 0]
 
     def own(self, places: NDArray[np.int64]) -> Tensor:
         """Which pixels of windows that lie side by side (``grid`` of whole windows) are the first to show theirs.
@@ -115,22 +129,31 @@ def feed(
     side: Sequence[int],
     spec: DatasetSpec,
     device: str,
-    resident: int = RESIDENT,
+    resident: int | None = None,
     truth: Truth = "masks",
 ) -> Feed:
     """One side of a split: on the device where it takes ``resident`` bytes at most, else read as it is used.
 
+    None is RESIDENT, on a GPU with much memory more.
     Its masks are the classes of the pixels, or with the truth of ``instances`` the numbers of their objects (int32).
     """
     positions, spaces = list(side), [prepared.spaces[i] for i in side]
     dims = spec.dims or prepared.dims
     window = _window(spaces[0], spec, dims)
     unit = prepared.channels + (4 if truth == "instances" else 1)
+    if resident is None:
+        resident = max(RESIDENT, memory_of(device) // GPU_SHARE if device == "cuda" else 0)
     streamed = sum(int(np.prod(space)) for space in spaces) * unit > resident
     images, masks = prepared.source("images", positions), prepared.source(truth, positions)
+    whole = None
+    if not streamed:
+        images, masks = (taken_in(read, spaces, window, device) for read in (images, masks))
+        if set(spaces) == {window}:
+            whole = _whole(images, spaces), _whole(masks, spaces)
+            images, masks = (held(cases.unbind()) for cases in whole)
     return Feed(
-        images=images if streamed else taken_in(images, spaces, window, device),
-        masks=masks if streamed else taken_in(masks, spaces, window, device),
+        images=images,
+        masks=masks,
         spaces=spaces,
         moments=torch.tensor([prepared.moments[i] for i in positions], device=device),
         window=window,
@@ -138,18 +161,18 @@ def feed(
         step=spec.step,
         samples=spec.samples,
         streamed=streamed,
+        whole=whole,
     )
 
 
-def _stacked(parts: Sequence[Tensor]) -> Tensor:
-    """Parts as one, by the thread that asks alone: torch would wake threads that get in the way of those that train."""
-    return torch.from_numpy(np.stack([part.numpy() for part in parts]))
+def _whole(read: Read, spaces: Sequence[Space]) -> Tensor:
+    return torch.stack([read(case, tuple(slice(0, side) for side in space)) for case, space in enumerate(spaces)])
 
 
 def standardise(images: Tensor, moments: Tensor) -> Tensor:
     """Bring images (N, C, *any) to mean 0 and deviation 1 by the mean and deviation of each, (N, 2); float32."""
     mean, deviation = (column.view(-1, *(1,) * (images.dim() - 1)) for column in moments.unbind(dim=1))
-    return (images.float() - mean) / deviation
+    return images.to(torch.float32, copy=True).sub_(mean).div_(deviation)
 
 
 def training_batches(
@@ -161,10 +184,10 @@ def training_batches(
     number ``start``.
     """
     order = _order(data, np.random.Generator(np.random.Philox(key=[seed, epoch], counter=1 << 64)))
-    draw = draws(seed, epoch, len(order), data.dims)
+    draw = draws(seed, epoch, len(order), data.dims).to(data.moments.device)
     parts = np.array_split(np.arange(len(order)), -(-len(order) // batch))[start:]
     places = [data.places[order[part]] for part in parts]
-    for images, masks in data.taken(places, [draw[part] if augmented else None for part in parts]):
+    for images, masks in data.taken(places, [draw[p[0] : p[-1] + 1] if augmented else None for p in parts]):
         yield images, masks.long()
 
 

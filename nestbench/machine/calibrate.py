@@ -1,7 +1,7 @@
 """What was measured on this machine, kept in a file, and which precision and memory format are fastest by it."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,12 +21,12 @@ GAIN = 1.1
 """How many times as fast as the best float32 bfloat16 must be: float32 is the safer arithmetic."""
 
 # Raised whenever something else is measured, or in another way.
-_PROCEDURE = 1
+_PROCEDURE = 2
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A precision and memory format, and how fast a training step is in them."""
+    """A way to compute, and how fast a training step is by it."""
 
     precision: Precision
     memory_format: MemoryFormat
@@ -34,6 +34,8 @@ class Measured:
     """Of the best training step of a small network: what disturbs a machine only ever adds to a time."""
     ratio: float
     """How many times as fast as plain float32 (contiguous)."""
+    replay: bool = False
+    """Whether the step was recorded and replayed, as a GPU's can be."""
 
 
 def calibrate(device: str, threads: int, cache: Path) -> tuple[Measured, ...]:
@@ -43,7 +45,7 @@ def calibrate(device: str, threads: int, cache: Path) -> tuple[Measured, ...]:
     """
     key = {"device": device_name(device), "torch": str(torch.__version__), "threads": threads, "procedure": _PROCEDURE}
     path = cache / f"calibration-{slug('-'.join(map(str, key.values())).lower())}.json"
-    if (known := _known(path, key)) is not None:
+    if (known := _known(path, key, WAYS[device])) is not None:
         return known
     measured = compare({way: min(seconds) for way, seconds in time_ways(device, threads).items()})
     with suppress(OSError, RequestError):
@@ -52,13 +54,16 @@ def calibrate(device: str, threads: int, cache: Path) -> tuple[Measured, ...]:
 
 
 def compare(times: Mapping[Way, float]) -> tuple[Measured, ...]:
-    """Each way with its ratio to plain float32, which comes first.
+    """Each way with its ratio to plain float32, which is one of them.
 
-    Raises KeyError for a way without a time, ValueError for a time that is none.
+    Raises ValueError for a time that is none.
     """
-    if not all(0 < times[way] < math.inf for way in WAYS):
+    if not all(0 < seconds < math.inf for seconds in times.values()):
         raise ValueError("a time is a number above 0")
-    return tuple(Measured(*way, times[way], times[PLAIN] / times[way]) for way in WAYS)
+    return tuple(
+        Measured(way.precision, way.memory_format, seconds, times[PLAIN] / seconds, way.replay)
+        for way, seconds in times.items()
+    )
 
 
 def fastest(measured: Iterable[Measured], precision: str = "auto") -> Measured:
@@ -70,11 +75,12 @@ def fastest(measured: Iterable[Measured], precision: str = "auto") -> Measured:
     return best["bfloat16" if best["float32"].seconds >= GAIN * best["bfloat16"].seconds else "float32"]
 
 
-def _known(path: Path, key: dict[str, Any]) -> tuple[Measured, ...] | None:
+def _known(path: Path, key: dict[str, Any], ways: Sequence[Way]) -> tuple[Measured, ...] | None:
     try:
         content = read_json(path)
         rows = content.pop("measured")
-        measured = compare({(row["precision"], row["memory_format"]): row["seconds"] for row in rows})
+        times = {Way(row["precision"], row["memory_format"], row["replay"]): row["seconds"] for row in rows}
+        measured = compare({way: times[way] for way in ways})
     except (RequestError, KeyError, TypeError, ValueError):
         return None
     return measured if content == key else None

@@ -23,4 +23,4 @@ def choose_plan(device: str = "auto", workers: int = 1, precision: str = "auto",
     if cache is None:
         return Plan(found, "bfloat16" if precision == "bfloat16" else "float32", "contiguous", threads)
     way = fastest(calibrate(found, threads, cache), precision)
-    return Plan(found, way.precision, way.memory_format, threads)
+    return Plan(found, way.precision, way.memory_format, threads, way.replay)

@@ -32,6 +32,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
+def gpus() -> tuple[str, ...]:
+    """The CUDA GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    count = torch.cuda.device_count()
+    return tuple(named.split(","))[:count] if named else tuple(map(str, range(count)))
+
+
 def device_name(device: str) -> str:
     """Name of the processor or GPU, as its maker calls it."""
     if device == "cuda":

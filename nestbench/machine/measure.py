@@ -4,19 +4,35 @@ import math
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nestbench.machine.device import wait
 from nestbench.machine.plan import MemoryFormat, Plan, Precision
 
-Way = tuple[Precision, MemoryFormat]
+
+class Way(NamedTuple):
+    """How a step is computed."""
+
+    precision: Precision
+    memory_format: MemoryFormat
+    replay: bool = False
+    """Recorded and replayed (``machine.replay``)."""
+
+    def plan(self, device: str, threads: int) -> Plan:
+        """The plan that computes so."""
+        return Plan(device, self.precision, self.memory_format, threads, self.replay)
+
+
 Step = Callable[[int], float]
 """One training step on so many images; its seconds."""
 
-PLAIN: Way = ("float32", "contiguous")
-WAYS: tuple[Way, ...] = (PLAIN, ("float32", "channels-last"), ("bfloat16", "contiguous"), ("bfloat16", "channels-last"))
+PLAIN = Way("float32", "contiguous")
+EAGER = (PLAIN, Way("float32", "channels-last"), Way("bfloat16", "contiguous"), Way("bfloat16", "channels-last"))
+WAYS: dict[str, tuple[Way, ...]] = {"cpu": EAGER, "cuda": EAGER + tuple(way._replace(replay=True) for way in EAGER)}
+"""By device, from the plainest on."""
 
 CHANNELS = (16, 32, 64, 32)
 """From block to block: those of a decoder's finest levels, where nested networks spend their time."""
@@ -36,23 +52,23 @@ _SLOW = {"cpu": 0.25, "cuda": math.inf}
 def time_ways(device: str, threads: int, budget: float = BUDGET) -> dict[Way, list[float]]:
     """Seconds of each way's training steps, in rounds that all take part in until ``budget`` seconds are spent.
 
-    One round warms up and three are always counted. A processor without instructions for bfloat16 may take minutes: a
+    Two rounds warm up and three are always counted. A processor without instructions for bfloat16 may take minutes: a
     way whose first image takes a quarter of a second, and four times as long as in plain float32, has no round, and
     its one time is that image's, times the images of a step.
     """
     batch, size = _SHAPES[device]
     with torch.random.fork_rng(devices=[]):
-        steps = {way: _step(Plan(device, *way, threads), batch, size) for way in WAYS}
-    Plan(device, *PLAIN, threads).enter()
+        steps = {way: _step(way.plan(device, threads), batch, size) for way in WAYS[device]}
+    PLAIN.plan(device, threads).enter()
     steps[PLAIN](1)  # starts the device and the threads
     first = {way: step(1) for way, step in steps.items()}
     quick = {way: step for way, step in steps.items() if first[way] < max(_SLOW[device], 4 * first[PLAIN])}
     taken = _take_turns(quick, batch, budget)
-    return {way: taken.get(way, [first[way] * batch]) for way in WAYS}
+    return {way: taken.get(way, [first[way] * batch]) for way in steps}
 
 
 def _take_turns(steps: dict[Way, Step], batch: int, budget: float) -> dict[Way, list[float]]:
-    for step in steps.values():
+    for step in (*steps.values(), *steps.values()):  # what is replayed is recorded when it comes again
         step(batch)
     rounds: list[list[float]] = []
     start = time.perf_counter()
@@ -65,13 +81,20 @@ def _step(plan: Plan, batch: int, size: int) -> Step:
     network = plan.place(_network())
     images = plan.arrange(torch.randn(batch, CHANNELS[0], size, size).to(plan.device))
 
+    def step(some: Tensor) -> tuple[Tensor, ...]:
+        with plan.autocast():
+            output = network(plan.arrange(some))
+        loss = output.float().square().mean()
+        torch.autograd.backward(loss)
+        return (loss.detach(),)
+
+    work = plan.often(network, step)
+
     def seconds(count: int) -> float:
         network.zero_grad(set_to_none=True)
         wait(plan.device)
         start = time.perf_counter()
-        with plan.autocast():
-            output = network(images[:count])
-        torch.autograd.backward(output.float().square().mean())
+        work(images[:count])
         wait(plan.device)
         return time.perf_counter() - start
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nestbench.machine.allocator import keep_freed_memory
+from nestbench.machine.replay import Replayed, Work
 
 Precision = Literal["float32", "bfloat16"]
 MemoryFormat = Literal["contiguous", "channels-last"]
@@ -25,6 +26,13 @@ class Plan:
     memory_format: MemoryFormat
     threads: int
     """CPU threads of one run."""
+    replay: bool = False
+    """Whether the work of a GPU is recorded and replayed (``machine.replay``)."""
+
+    @property
+    def words(self) -> str:
+        """How it computes, for people."""
+        return f"{self.precision}, {self.memory_format}{', replayed' * self.replay}"
 
     def autocast(self) -> AbstractContextManager[None]:
         """Context in which convolutions run in the plan's precision; weights stay float32."""
@@ -43,6 +51,10 @@ class Plan:
         """A batch of images (N, C, H, W) or volumes (N, C, D, H, W), or weights, in the plan's memory format."""
         known = CHANNELS_LAST if self.memory_format == "channels-last" else {}
         return tensor.contiguous(memory_format=known.get(tensor.dim(), torch.contiguous_format))
+
+    def often(self, network: torch.nn.Module, work: Work) -> Work:
+        """``work`` of a network, made ready to be done many times: it gives the same."""
+        return Replayed(network, work) if self.replay else work
 
     def enter(self) -> None:
         """Make this process follow the plan: threads, memory kept, and arithmetic that repeats itself exactly."""

@@ -16,9 +16,10 @@ from nestbench.report.frames import CELL, PANEL
 from nestbench.report.instances.objects import Objects, read_objects
 from nestbench.report.pictures import Bytes, CellKey, Overlay, read_found, read_overlay
 from nestbench.results import instance_scores
+from nestbench.results.finished import Finished, read_run
 from nestbench.results.places import run_folder
 from nestbench.results.reading import read_json
-from nestbench.results.records import Finished, Result, read_failure, read_run
+from nestbench.results.records import Result, read_failure
 from nestbench.results.scores import case_scores, class_scores, one_class
 from nestbench.results.seal import seal
 from nestbench.study.files import read_study

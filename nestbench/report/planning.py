@@ -12,8 +12,8 @@ from nestbench.report.frames import CELL, PANEL, groups
 from nestbench.report.statistics.comparisons import compare_members
 from nestbench.report.statistics.crossed import FEWEST_SEEDS
 from nestbench.report.statistics.power import MOST_SEEDS, MOST_SUBJECTS, Variation, least, power, variation
+from nestbench.results.finished import read_run
 from nestbench.results.places import run_folder
-from nestbench.results.records import read_run
 from nestbench.results.scores import case_scores
 from nestbench.study.schema import Run, Study
 

@@ -57,6 +57,12 @@ def writable(folder: Path) -> None:
     Path(name).unlink()
 
 
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder beside their files; it must be held by who calls."""
+    for left in folder.glob(".*.*"):
+        left.unlink(missing_ok=True)
+
+
 def sync(path: Path) -> None:
     """Return when a file, or the list of what is in a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from nestbench.results.atomic import replacing, write_json, write_text
-from nestbench.results.instance_scores import InstanceCounts
 from nestbench.results.reading import hashed, naming, read_json
 from nestbench.study.schema import Recipe, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nestbench.results.instance_scores import InstanceCounts
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
@@ -71,15 +72,6 @@ class Epoch:
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
-class Finished:
-    """One finished run: its result, its cases' counts and its epochs, a row each."""
-
-    result: Result
-    cases: pd.DataFrame
-    epochs: pd.DataFrame
-
-
 def fingerprint(content: Any) -> str:
     """Short hash of plain data, the same on every machine."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -91,20 +83,20 @@ def write_epochs(folder: Path, epochs: list[Epoch]) -> None:
     write_text(folder / "epochs.jsonl", "".join(json.dumps(asdict(e), allow_nan=False) + "\n" for e in epochs))
 
 
-def write_cases(folder: Path, cases: pd.DataFrame) -> None:
+def write_cases(folder: Path, cases: "pd.DataFrame") -> None:
     """Write the per-case counts (the columns are those of ``nestbench.results.scores``)."""
     with replacing(folder / "cases.parquet") as beside:
         cases.to_parquet(beside, index=False)
 
 
-def write_instances(folder: Path, counts: InstanceCounts) -> None:
+def write_instances(folder: Path, counts: "InstanceCounts") -> None:
     """Write the tables of a run that tells objects apart (their columns: ``nestbench.results.instance_scores``)."""
-    for name, table in zip(InstanceCounts._fields, counts, strict=True):
+    for name, table in counts._asdict().items():
         with replacing(folder / f"{name}.parquet") as beside:
             table.to_parquet(beside, index=False)
 
 
-def write_objects(folder: Path, objects: pd.DataFrame) -> None:
+def write_objects(folder: Path, objects: "pd.DataFrame") -> None:
     """Write the sizes of a data set's objects, a row for each object of each case."""
     with replacing(folder / "objects.parquet") as beside:
         objects.to_parquet(beside, index=False)
@@ -174,42 +166,33 @@ def read_epochs(folder: Path) -> list[Epoch]:
         return [Epoch(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def read_cases(folder: Path) -> pd.DataFrame:
+def read_cases(folder: Path) -> "pd.DataFrame":
     """The per-case counts of a finished run. Raises RequestError as ``read_epochs`` does."""
-    with _as_sealed(folder, "cases.parquet") as path:
-        return pd.read_parquet(path)
+    return _table(folder, "cases")
 
 
-def read_instances(folder: Path) -> InstanceCounts:
+def read_instances(folder: Path) -> "InstanceCounts":
     """The tables that ``write_instances`` wrote, of a finished run. Raises RequestError as ``read_epochs`` does."""
-    tables = []
-    for name in InstanceCounts._fields:
-        with _as_sealed(folder, f"{name}.parquet") as path:
-            tables.append(pd.read_parquet(path))
-    return InstanceCounts(*tables)
+    from nestbench.results.instance_scores import InstanceCounts  # noqa: PLC0415 (as in ``_table``)
+
+    return InstanceCounts(*(_table(folder, name) for name in InstanceCounts._fields))
 
 
-def read_run(folder: Path) -> Finished | None:
-    """All that a finished run says, or None where it is not done. Raises RequestError as ``read_epochs`` does."""
-    result = read_result(folder)
-    if result is None:
-        return None
-    with _intact(folder / "cases.parquet", result) as path:
-        cases = pq.read_table(path, use_threads=False).to_pandas()
-        if cases.isna().to_numpy().any():
-            raise ValueError("a value is missing in it")
-    with _intact(folder / "epochs.jsonl", result) as path:
-        epochs = pd.DataFrame([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()])
-    return Finished(result, cases, epochs)
+def _table(folder: Path, name: str) -> "pd.DataFrame":
+    from pandas import read_parquet  # noqa: PLC0415 (half a second, which who asks how far a study is need not wait)
+
+    with _as_sealed(folder, f"{name}.parquet") as path:
+        return read_parquet(path)
 
 
 def _as_sealed(folder: Path, name: str) -> AbstractContextManager[Path]:
     """A file of a run's results, once it is certain that it is as the result says."""
-    return _intact(folder / name, read_result(folder))
+    return intact(folder / name, read_result(folder))
 
 
 @contextmanager
-def _intact(path: Path, result: Result | None) -> Iterator[Path]:
+def intact(path: Path, result: Result | None) -> Iterator[Path]:
+    """A file of a run's results; raises RequestError where it is not as the result says."""
     with naming(path):
         if result is not None and result.files.get(path.name) != hashed(path):
             raise ValueError("it was changed after its run was done")

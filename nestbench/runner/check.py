@@ -10,7 +10,7 @@ import torch
 from nestbench import plugins
 from nestbench.datasets.feed import feed
 from nestbench.datasets.prepared import describe
-from nestbench.machine import Plan
+from nestbench.machine import Plan, wait
 from nestbench.machine.calibrate import Measured, calibrate
 from nestbench.model import Detector, Spec, construct
 from nestbench.model.size import network_size
@@ -20,7 +20,7 @@ from nestbench.runner.queue import find_done
 from nestbench.runner.settle import check_names, choices, settle_plan
 from nestbench.runner.told import answer_of
 from nestbench.study.schema import Cell, Study
-from nestbench.train import masks_step, objects_step
+from nestbench.train import gradients, object_gradients, training_step
 from nestbench.work.job import network_spec
 
 STEPS = 3
@@ -82,15 +82,16 @@ def _step_seconds(spec: Spec, study: Study, size: int, plan: Plan) -> float:
     model = construct(spec)
     plan.place(model).train()
     loss = plugins.find_plain("loss", study.recipe.loss)
-    step = objects_step(plan) if isinstance(model, Detector) else masks_step(loss, plan)
     optimiser = torch.optim.AdamW(model.parameters(), fused=True)
     space = (size,) * spec.dims
     images = torch.randn(study.recipe.batch, spec.in_channels, *space, device=plan.device)
     masks = torch.zeros(study.recipe.batch, *space, dtype=torch.long, device=plan.device)
     masks[:, : size // 2, : size // 2] = 1
+    down = object_gradients(model, plan) if isinstance(model, Detector) else gradients(model, loss, plan)
     taken = []
     for _ in range(1 + STEPS):
         start = time.perf_counter()
-        step(model, images, masks, optimiser)
+        training_step(down, optimiser, images, masks)
+        wait(plan.device)
         taken.append(time.perf_counter() - start)
     return min(taken[1:])

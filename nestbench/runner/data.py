@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from nestbench.datasets.prepared import Prepared, describe, prepare
 from nestbench.datasets.splits import Split, split_cases
@@ -11,7 +12,7 @@ from nestbench.datasets.twins import Twin, Twins, find_twins
 from nestbench.errors import RequestError
 from nestbench.formats.pictures import Pixels
 from nestbench.machine import Plan
-from nestbench.results.atomic import write_json
+from nestbench.results.atomic import sweep, write_json
 from nestbench.results.reading import read_json
 from nestbench.results.records import fingerprint, write_objects
 from nestbench.runner.events import Preparing, Twinned
@@ -55,14 +56,15 @@ def write_data(ready: dict[str, Ready], folder: Path) -> None:
     """Write down in the study's folder what each data set is and how it was split."""
     for title, one in ready.items():
         place = folder / slug(title)
+        sweep(place)
         write_json(place / "dataset.json", describe(one.prepared, one.spec, one.split, one.twins))
         write_objects(place, one.prepared.objects())
 
 
-def make_job(ready: dict[str, Ready], plan: Plan, folder: Path, run: Run, *, tensorboard: bool = False) -> Job:
-    """A run with all that a worker needs for it."""
+def make_job(ready: dict[str, Ready], plan: Plan, folder: Path, run: Run, **manners: Any) -> Job:
+    """A run with all that a worker needs for it; ``manners`` are what changes nothing of its outcome."""
     one = ready[run.cell.dataset.title]
-    return Job(run, one.prepared.folder, one.prepared.content, one.split, plan, folder, tensorboard=tensorboard)
+    return Job(run, one.prepared.folder, one.prepared.content, one.split, plan, folder, **manners)
 
 
 def _check_instances(prepared: Prepared, spec: DatasetSpec) -> None:

@@ -11,17 +11,19 @@ class Means:
     data: Path
     cache: Path
     workers: int | None = None
-    """Runs at once; None: one on this machine, and as many as there is room for on a cluster."""
+    """Runs at once; None: one, or ``per_gpu`` on each GPU of this machine, or as many as a cluster has room for."""
     device: str = "auto"
     precision: str = "auto"
     cluster: str = ""
     """Address of a Ray cluster, or ``auto``; nothing: processes of this machine."""
     per_gpu: int = 1
-    """Runs that share a GPU of a cluster."""
+    """Runs that share a GPU."""
     storage: str = ""
     """URL of the database that Optuna keeps its trials in; nothing: SQLite in the results folder."""
     retries: int = 2
     """How often a run whose process is lost is tried again."""
     silence: float = 3600.0
     """Seconds without an epoch after which a run counts as hung, and its process is ended."""
+    every: float = 60.0
+    """Seconds between two checkpoints of a run."""
     tensorboard: bool = False

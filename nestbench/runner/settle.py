@@ -1,6 +1,5 @@
 """What is settled before any training: names, sizes, the machine's plan, and whose results lie in the folder."""
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -13,11 +12,13 @@ from nestbench import plugins
 from nestbench.datasets.open import open_dataset
 from nestbench.errors import RequestError
 from nestbench.machine import Plan, choose_plan
-from nestbench.machine.device import find_device
+from nestbench.machine.device import cores, find_device, gpus
 from nestbench.model import construct
 from nestbench.model.size import check_training
-from nestbench.results.atomic import writable, write_json, write_text
+from nestbench.results.atomic import sweep, writable, write_json, write_text
+from nestbench.results.lock import take
 from nestbench.results.reading import naming, read_json
+from nestbench.runner.means import Means
 from nestbench.study.files import dump_study
 from nestbench.study.schema import Study
 from nestbench.work.job import network_spec
@@ -39,6 +40,21 @@ def check_names(study: Study, root: Path) -> None:
     for cell in study.cells():
         if cell.pretrained:
             construct(network_spec(cell, opened[cell.dataset.title]), cell.pretrained)
+
+
+def runs_here(means: Means) -> int:
+    """How many runs share the cores of a machine: so many as are asked for, on GPUs else ``per_gpu`` on each, else one.
+
+    On a cluster of GPUs, whose nodes should be like this one, it is what its GPUs have room for.
+    Raises RequestError for more than four to a core on this machine: they would only wait for one another.
+    """
+    on_gpus = len(gpus()) * means.per_gpu if find_device(means.device) == "cuda" else 0
+    if means.cluster:
+        return on_gpus or means.workers or 1
+    most = 4 * cores()
+    if means.workers is not None and not 1 <= means.workers <= most:
+        raise RequestError(f"{means.workers} workers make no sense on {cores()} cores (allowed: 1 to {most})")
+    return means.workers or on_gpus or 1
 
 
 def settle_plan(folder: Path, device: str, workers: int, precision: str = "auto", cache: Path | None = None) -> Plan:
@@ -72,15 +88,15 @@ def write_settled(study: Study, plan: Plan, folder: Path) -> None:
 def alone(folder: Path) -> Iterator[None]:
     """Hold the study's folder; the system lets go of it when its holder dies.
 
-    Raises RequestError that names host and process where another one holds it, and where it cannot be written to.
+    Raises RequestError that names host and process where another one holds it, and where it can neither be written to
+    nor locked.
     """
     writable(folder)
     with (folder / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not take(file):
             file.seek(0)
-            raise RequestError(f"the study in '{folder}' is being run already, by {file.read()}") from error
+            raise RequestError(f"the study in '{folder}' is being run already, by {file.read()}")
+        sweep(folder)
         file.truncate(0)
         file.write(f"process {os.getpid()} on host '{socket.gethostname()}'")
         file.flush()

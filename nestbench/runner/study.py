@@ -8,6 +8,7 @@ from pathlib import Path
 from nestbench.cluster.crew import open_cluster
 from nestbench.errors import RequestError
 from nestbench.machine import Plan
+from nestbench.machine.device import gpus
 from nestbench.results.owner import refuse_changed
 from nestbench.results.places import run_folder
 from nestbench.results.records import write_failure
@@ -17,7 +18,7 @@ from nestbench.runner.events import Event, Failed, Planned, Preparing, Timing, T
 from nestbench.runner.means import Means
 from nestbench.runner.overlays import write_overlays
 from nestbench.runner.queue import find_done, open_queues
-from nestbench.runner.settle import alone, check_names, settle_plan, write_settled
+from nestbench.runner.settle import alone, check_names, runs_here, settle_plan, write_settled
 from nestbench.runner.timing import time_networks
 from nestbench.searches.store import Store, new_store
 from nestbench.study.schema import Run, Study
@@ -52,9 +53,9 @@ def _run(study: Study, folder: Path, means: Means, stop: Stop) -> Iterator[Event
 
 def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Store) -> Iterator[Event]:
     """The study, once it is known where its searches are shown."""
-    plan = settle_plan(folder, means.device, means.workers or 1, means.precision, means.cache)
+    plan = settle_plan(folder, means.device, runs_here(means), means.precision, means.cache)
     ready = yield from ready_data(study, means.data, means.cache)
-    job = partial(make_job, ready, plan, folder, tensorboard=means.tensorboard)
+    job = partial(make_job, ready, plan, folder, tensorboard=means.tensorboard, every=means.every)
     found = find_done(study, folder, job)
     write_settled(study, plan, folder)
     write_data(ready, folder)
@@ -87,4 +88,4 @@ def _noted(events: Iterator[Event], folder: Path, store: Store) -> Iterator[Even
 def _crew(means: Means, plan: Plan, folder: Path) -> AbstractContextManager[Crew]:
     if means.cluster:
         return open_cluster(means.cluster, plan, (folder, means.cache), means.workers, means.per_gpu)
-    return open_workers(means.workers or 1)
+    return open_workers(runs_here(means), gpus=gpus() if plan.device == "cuda" else ())

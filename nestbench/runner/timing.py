@@ -11,7 +11,7 @@ from nestbench.find import outputs_of
 from nestbench.machine import Plan, cores, device_name
 from nestbench.model import Spec, load
 from nestbench.model.size import network_size
-from nestbench.results.atomic import write_json
+from nestbench.results.atomic import sweep, write_json
 from nestbench.results.places import seed_folder
 from nestbench.results.reading import read_json
 from nestbench.results.records import WEIGHTS, fingerprint
@@ -54,6 +54,7 @@ def time_networks(study: Study, folder: Path, ready: dict[str, Ready], plan: Pla
         return _rows(wanted, ready, whole, say)
 
     rows = yield from told(work)
+    sweep(path.parent)
     write_json(path, {"device": device_name(plan.device), "plan": asdict(whole), "rounds": ROUNDS, "rows": rows})
 
 
@@ -72,16 +73,17 @@ def _dataset_rows(wanted: list[Wanted], ready: Ready, plan: Plan, say: Callable[
     def heard(done: int) -> None:
         say(Timing(done, ROUNDS))
 
-    memory: dict[Spec, Row] = {}
     if any(one.weights for one in wanted):
         taken = _time_objects(wanted, ready, plan, heard)
     else:
         distinct = list(dict.fromkeys(one.spec for one in wanted))
         timings = dict(zip(distinct, measure(distinct, size, BATCH, plan, ROUNDS, heard), strict=True))
-        memory = {spec: {"memory": least_memory(spec, size, BATCH, plan.precision)} for spec in distinct}
         taken = [timings[one.spec] for one in wanted]
+    memory = {
+        spec: {"memory": least_memory(spec, size, BATCH, plan.precision)} for spec in {one.spec for one in wanted}
+    }
     return [
-        one.row | asdict(network_size(one.spec, size)) | memory.get(one.spec, {}) | asdict(timing)
+        one.row | asdict(network_size(one.spec, size)) | memory[one.spec] | asdict(timing)
         for one, timing in zip(wanted, taken, strict=True)
     ]
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from nestbench.datasets.feed import Feed
 from nestbench.find import answers, unsettled
@@ -20,8 +21,10 @@ def measure_objects(
 ) -> list[Timing]:
     """Time each network and output on feeds of one picture each, which lie on the device; all see the same ones.
 
+    Nothing is replayed: what a Mask R-CNN does follows what it finds, and all are to be compared.
     ``on_round`` as in ``measure``.
     """
+    plan = replace(plan, replay=False)
     plan.enter()
     for model, _ in found:
         plan.place(model)

@@ -1,20 +1,20 @@
 """Training one network: the loop, what it learns, and the checkpoint from which it goes on."""
 
 from nestbench.train.checkpoint import Keeper
-from nestbench.train.loop import Lesson, Step, fit
-from nestbench.train.objects import objects_lesson, objects_step
-from nestbench.train.steps import Loss, masks_lesson, masks_step, total_loss, training_step, validate
+from nestbench.train.loop import Lesson, fit
+from nestbench.train.objects import object_gradients, objects_lesson
+from nestbench.train.steps import Gradients, Loss, gradients, masks_lesson, total_loss, training_step, validate
 
 __all__ = [
+    "Gradients",
     "Keeper",
     "Lesson",
     "Loss",
-    "Step",
     "fit",
+    "gradients",
     "masks_lesson",
-    "masks_step",
+    "object_gradients",
     "objects_lesson",
-    "objects_step",
     "total_loss",
     "training_step",
     "validate",

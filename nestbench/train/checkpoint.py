@@ -13,9 +13,6 @@ from nestbench.errors import StoppedError
 from nestbench.results.atomic import replacing
 from nestbench.train.course import Course, Snapshot
 
-EVERY = 60.0
-"""Seconds between two checkpoints: what a run that is killed loses at most, beside the step that it was at."""
-
 _KEY = "nestbench.checkpoint"
 
 
@@ -23,7 +20,7 @@ class Keeper:
     """Keeps a run's checkpoint, and stops the run where somebody asks for it.
 
     ``identity`` is all that decides the run's outcome, as plain data: a checkpoint of another identity is not gone on
-    from. ``say`` hears why one that lies there is not used.
+    from. ``say`` hears why one that lies there is not used. A checkpoint is written after every so many seconds.
     """
 
     def __init__(
@@ -32,7 +29,7 @@ class Keeper:
         identity: dict[str, Any],
         stop: Callable[[], bool] = lambda: False,
         say: Callable[[str], None] = lambda _: None,
-        every: float = EVERY,
+        every: float = 60.0,
     ) -> None:
         self._path, self._identity, self._stop, self._say, self._every = path, identity, stop, say, every
         self._last = time.monotonic()

@@ -1,5 +1,6 @@
 """Learning objects: one step of Mask R-CNN down its gradient, and one look at the validation side."""
 
+from functools import cache
 from typing import cast
 
 import numpy as np
@@ -14,8 +15,8 @@ from nestbench.machine import Plan
 from nestbench.model import AnyNetwork, Detector
 from nestbench.model.detector import Targets
 from nestbench.study.schema import Recipe
-from nestbench.train.loop import Lesson, Pause, Step
-from nestbench.train.steps import descend
+from nestbench.train.loop import Lesson, Pause
+from nestbench.train.steps import Gradients, in_parts, training_step
 
 
 def objects_lesson(training: Feed, validation: Feed, recipe: Recipe, seed: int, plan: Plan, parts: int = 1) -> Lesson:
@@ -24,20 +25,29 @@ def objects_lesson(training: Feed, validation: Feed, recipe: Recipe, seed: int, 
     ``parts`` as in ``masks_lesson``.
     """
 
+    @cache
+    def ready(model: AnyNetwork) -> Gradients:
+        return object_gradients(cast(Detector, model), plan, parts)
+
+    def step(model: AnyNetwork, images: Tensor, labels: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+        return training_step(ready(model), optimiser, images, labels)
+
     def look(model: AnyNetwork, pause: Pause) -> tuple[float, float]:
         return validate_objects(cast(Detector, model), validation, plan, pause)
 
-    return Lesson(training, recipe, seed, plan, objects_step(plan, parts), look)
+    return Lesson(training, recipe, seed, plan, step, look)
 
 
-def objects_step(plan: Plan, parts: int = 1) -> Step:
-    """One step down the gradient of ``objects_loss``, by a batch of images and label maps."""
+def object_gradients(model: Detector, plan: Plan, parts: int = 1) -> Gradients:
+    """What leaves the gradients of a batch and its label maps in the network and returns its loss.
 
-    def step(model: AnyNetwork, images: Tensor, labels: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
-        detector = cast(Detector, model)
-        return descend(lambda some, true: objects_loss(detector, some, true, plan), images, labels, optimiser, parts)
+    It is not replayed: its shapes follow what is found.
+    """
 
-    return step
+    def loss(images: Tensor, labels: Tensor) -> Tensor:
+        return objects_loss(model, images, labels, plan)
+
+    return lambda images, labels: in_parts(loss, images, labels, parts)
 
 
 def targets(labels: Tensor) -> Targets:

@@ -1,20 +1,23 @@
 """Learning masks: one step down the gradient, and one look at the validation side."""
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from nestbench.datasets.feed import Feed, batches
-from nestbench.evaluate import at_once, forward, output
+from nestbench.evaluate import at_once, output
 from nestbench.machine import Plan
 from nestbench.metrics import confusion
-from nestbench.model import AnyNetwork
+from nestbench.model import Answer, AnyNetwork, answering
 from nestbench.results.scores import iou
 from nestbench.study.schema import Recipe
-from nestbench.train.loop import Lesson, Pause, Step
+from nestbench.train.loop import Lesson, Pause
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Gradients = Callable[[Tensor, Tensor], Tensor]
+"""From images and masks to their loss; the gradients are then those of the batch."""
 
 
 def masks_lesson(
@@ -26,19 +29,17 @@ def masks_lesson(
     step, but for batch norm and Dice, which see a part where they would see the batch.
     """
 
-    def look(model: AnyNetwork, pause: Pause) -> tuple[float, float]:
-        return validate(model, validation, loss, plan, pause)
-
-    return Lesson(training, recipe, seed, plan, masks_step(loss, plan, parts), look)
-
-
-def masks_step(loss: Loss, plan: Plan, parts: int = 1) -> Step:
-    """``training_step`` with all but the network and its batch given."""
+    @cache
+    def ready(model: AnyNetwork) -> tuple[Gradients, Answer]:
+        return gradients(model, loss, plan, parts), answering(model, plan)
 
     def step(model: AnyNetwork, images: Tensor, masks: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
-        return training_step(model, images, masks, loss, plan, optimiser, parts)
+        return training_step(ready(model)[0], optimiser, images, masks)
 
-    return step
+    def look(model: AnyNetwork, pause: Pause) -> tuple[float, float]:
+        return validate(model, ready(model)[1], validation, loss, pause)
+
+    return Lesson(training, recipe, seed, plan, step, look)
 
 
 def total_loss(model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, plan: Plan) -> Tensor:
@@ -48,29 +49,22 @@ def total_loss(model: AnyNetwork, images: Tensor, masks: Tensor, loss: Loss, pla
     return torch.stack([loss(head.float(), masks) for head in logits.values()]).sum()
 
 
-def training_step(
-    model: AnyNetwork,
-    images: Tensor,
-    masks: Tensor,
-    loss: Loss,
-    plan: Plan,
-    optimiser: torch.optim.Optimizer,
-    parts: int = 1,
-) -> Tensor:
-    """Take one step down the gradient and return the loss before it, without waiting for the device.
+def gradients(model: AnyNetwork, loss: Loss, plan: Plan, parts: int = 1) -> Gradients:
+    """Make ready, once for a training, what leaves a batch's gradients in the network and returns its loss.
 
     The batch passes through the network in so many ``parts``, of two images at least, for batch norm; the loss is
     their mean, weighted by their images.
     """
-    return descend(lambda some, truth: total_loss(model, some, truth, loss, plan), images, masks, optimiser, parts)
+
+    def work(images: Tensor, masks: Tensor) -> tuple[Tensor, ...]:
+        return (in_parts(lambda some, truth: total_loss(model, some, truth, loss, plan), images, masks, parts),)
+
+    ready = plan.often(model, work)
+    return lambda images, masks: ready(images, masks)[0]
 
 
-def descend(loss_of: Loss, images: Tensor, truth: Tensor, optimiser: torch.optim.Optimizer, parts: int) -> Tensor:
-    """Take one step down the gradient of a loss of images and their truth, summed up over so many parts of the batch.
-
-    Returns the loss before it.
-    """
-    optimiser.zero_grad(set_to_none=True)
+def in_parts(loss_of: Loss, images: Tensor, truth: Tensor, parts: int) -> Tensor:
+    """Leave the gradients of a batch's loss where they belong, part by part, and return the loss."""
     total = torch.zeros((), device=images.device)
     pieces = min(parts, max(1, len(images) // 2))
     for some, true in zip(images.tensor_split(pieces), truth.tensor_split(pieces), strict=True):
@@ -79,21 +73,30 @@ def descend(loss_of: Loss, images: Tensor, truth: Tensor, optimiser: torch.optim
             value = value * (len(some) / len(images))
         torch.autograd.backward(value)
         total += value.detach()
-    optimiser.step()
     return total
 
 
-def validate(model: AnyNetwork, data: Feed, loss: Loss, plan: Plan, pause: Pause = lambda: None) -> tuple[float, float]:
+def training_step(gradients: Gradients, optimiser: torch.optim.Optimizer, images: Tensor, masks: Tensor) -> Tensor:
+    """Take one step down the gradient and return the loss before it, without waiting for the device."""
+    optimiser.zero_grad(set_to_none=True)
+    value = gradients(images, masks)
+    optimiser.step()
+    return value
+
+
+def validate(
+    model: AnyNetwork, answer: Answer, data: Feed, loss: Loss, pause: Pause = lambda: None
+) -> tuple[float, float]:
     """Mean loss over heads and windows, and mean foreground IoU over cases of the primary output.
 
     Windows lie side by side, which is half of the passes of ``evaluate.judge`` along each axis, and each pixel of a
     case counts once in its IoU. The loss is that of training: over windows as a network sees them. ``pause`` is called
-    after each batch.
+    after each batch; ``answer`` is what ``model.answering`` made ready.
     """
     model.eval()
     losses, tallies, windows = [], None, 0
     for cases, images, masks, own in batches(data, at_once(data.window)):
-        logits = forward(model, images, plan)
+        logits = answer(images)
         losses.append(torch.stack([loss(head, masks) for head in logits.values()]).mean() * len(masks))
         windows += len(masks)
         counts = torch.stack(confusion(output(logits, model.spec.primary), masks, own)[:3]).cpu()

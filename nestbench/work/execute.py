@@ -13,8 +13,10 @@ from nestbench.errors import MemoryExhaustedError, reason
 from nestbench.find import outputs_of
 from nestbench.machine import environment
 from nestbench.model import AnyNetwork, Detector, construct
+from nestbench.results.atomic import sweep
+from nestbench.results.lock import held
 from nestbench.results.places import run_folder
-from nestbench.results.records import CHECKPOINT, Epoch, Result, write_epochs, write_result
+from nestbench.results.records import CHECKPOINT, Epoch, Result, read_result, write_epochs, write_result
 from nestbench.results.running import running
 from nestbench.train import Keeper, Lesson, fit, masks_lesson, objects_lesson
 from nestbench.work.diary import open_diary
@@ -23,6 +25,9 @@ from nestbench.work.judge import judge_instances, judge_masks
 
 OnEpoch = Callable[[Epoch], bool]
 """Called after each epoch; True asks the run to end."""
+
+Do = Callable[[Job, OnEpoch, Stop], Result]
+"""Does a run and leaves its result, as ``execute`` does."""
 
 
 def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
@@ -34,8 +39,10 @@ def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
     """
     job.plan.enter()
     folder = run_folder(job.folder, job.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open_diary(folder, job) as diary, _naming_memory(), running(folder) as beat:
+    with held(folder), open_diary(folder, job) as diary, _naming_memory(), running(folder) as beat:
+        if (done := read_result(folder)) is not None:  # by who held the folder before
+            return done
+        sweep(folder)
         data = reopen(job.prepared)
         model = _network(job, data)
         keeper = Keeper(
@@ -43,6 +50,7 @@ def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
             job.identity | {"parts": job.parts, "threads": job.plan.threads},
             stop,
             diary.line,
+            job.every,
         )
 
         def heard(epoch: Epoch) -> bool:

@@ -35,6 +35,8 @@ class Job:
     """In how many parts a batch passes through the network (``train.masks_lesson``)."""
     tensorboard: bool = False
     """Whether the run writes logs for TensorBoard."""
+    every: float = 60.0
+    """Seconds between two checkpoints: what a run that is killed loses at most, beside the step that it was at."""
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -78,4 +78,7 @@ def ended(run: Run, error: BaseException, place: str = "") -> Ended:
         return Ended(run, None, str(error), "stopped")
     if isinstance(error, NestbenchError):
         return Ended(run, None, str(error), "memory" if isinstance(error, MemoryExhaustedError) else "failed")
+    if isinstance(error, OSError) and error.strerror:  # a full disk, a folder that became read-only
+        where = f" '{error.filename}'" if error.filename else ""
+        return Ended(run, None, f"{error.strerror}{where}{place}")
     return Ended(run, None, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}{place}")

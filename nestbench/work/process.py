@@ -8,8 +8,13 @@ import threading
 _STOP = threading.Event()
 
 
-def serve() -> None:
-    """Leave Ctrl-C to the coordinator, take SIGTERM as the wish to stop, and do not outlive the coordinator."""
+def serve(gpu: str = "") -> None:
+    """Leave Ctrl-C to the coordinator, take SIGTERM as the wish to stop, and do not outlive the coordinator.
+
+    Where a ``gpu`` is named, torch sees no other.
+    """
+    if gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     signal.signal(signal.SIGTERM, lambda *_: _STOP.set())
     follow_parent()
 

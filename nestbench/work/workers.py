@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -14,9 +14,10 @@ from functools import partial
 from multiprocessing.managers import SyncManager
 from queue import Empty, Queue
 
+from nestbench.errors import RunError
 from nestbench.results.records import Epoch, Result
 from nestbench.study.schema import Run
-from nestbench.work.execute import execute
+from nestbench.work.execute import Do, execute
 from nestbench.work.job import Job
 from nestbench.work.messages import Began, Ended, Message, Reported, ended
 from nestbench.work.process import asked_to_stop, begin, outlive_signals, serve
@@ -26,10 +27,18 @@ WAIT = 1.0
 
 
 @dataclass
-class _Flight:
-    """A run at work: the pool of one process that does it, where it hears the answers, and the process once known."""
+class _Place:
+    """Room for a run: a pool of one process, and the GPU that this sees; nothing where all see the same."""
 
+    gpu: str
     pool: ProcessPoolExecutor
+
+
+@dataclass
+class _Flight:
+    """A run at work: the place that it has, where it hears the answers, and the process once known."""
+
+    place: _Place
     replies: "Queue[bool]"
     process: int | None = None
 
@@ -37,9 +46,18 @@ class _Flight:
 class Workers:
     """So many processes (a ``Crew``). Each has a pool of its own: one that dies takes down no run but its own."""
 
-    def __init__(self, count: int, messages: "Queue[Message]", new_queue: Callable[[], "Queue[bool]"]) -> None:
-        self._messages, self._new_queue = messages, new_queue
-        self._idle = [_new_pool() for _ in range(count)]
+    def __init__(
+        self,
+        count: int,
+        messages: "Queue[Message]",
+        new_queue: Callable[[], "Queue[bool]"],
+        do: Do,
+        gpus: Sequence[str],
+    ) -> None:
+        self._messages, self._new_queue, self._do = messages, new_queue, do
+        # The first place to be taken is the last; with one GPU, or none, there is nothing to tell apart.
+        named = [gpus[number % len(gpus)] if len(gpus) > 1 else "" for number in reversed(range(count))]
+        self._idle = [_Place(gpu, _new_pool(gpu)) for gpu in named]
         self._flights: dict[Run, _Flight] = {}
         self._stopping = False
 
@@ -55,32 +73,38 @@ class Workers:
 
     def start(self, job: Job) -> None:
         """Hand a run to a process."""
-        flight = _Flight(self._idle.pop(), self._new_queue())
+        with _carried():
+            flight = _Flight(self._idle.pop(), self._new_queue())
         try:
-            future = flight.pool.submit(_work, job, self._messages, flight.replies)
+            future = flight.place.pool.submit(_work, self._do, job, self._messages, flight.replies)
         except BrokenProcessPool:  # its process died since its last run
-            flight.pool = _new_pool()
-            future = flight.pool.submit(_work, job, self._messages, flight.replies)
+            flight.place.pool = _new_pool(flight.place.gpu)
+            future = flight.place.pool.submit(_work, self._do, job, self._messages, flight.replies)
         self._flights[job.run] = flight
         future.add_done_callback(partial(self._send, job.run))
 
     def next(self) -> Message | None:
-        """The next message; None where none came within a second."""
-        try:
-            message = self._messages.get(timeout=WAIT)
-        except Empty:
-            return None
+        """The next message; None where none came within a second.
+
+        Raises RunError where no message can come any more: the runs end, and go on once the study is started again.
+        """
+        with _carried():
+            try:
+                message = self._messages.get(timeout=WAIT)
+            except Empty:
+                return None
         if isinstance(message, Began):
             self._flights[message.run].process = message.process
             if self._stopping:
                 self._signal(message.run, signal.SIGTERM)
         elif isinstance(message, Ended):
-            self._idle.append(self._flights.pop(message.run).pool)
+            self._idle.append(self._flights.pop(message.run).place)
         return message
 
     def reply(self, run: Run, stop: bool) -> None:
         """Answer a ``Reported``: go on, or end."""
-        self._flights[run].replies.put(stop)
+        with _carried():
+            self._flights[run].replies.put(stop)
 
     def stop(self) -> None:
         """Ask every run in flight, and each that begins from now on, to write its checkpoint and let go."""
@@ -96,9 +120,9 @@ class Workers:
         """End at once: runs in flight are given up, as their files are whole or not there."""
         for run, flight in self._flights.items():
             self._signal(run, signal.SIGKILL)
-            flight.pool.shutdown(wait=False, cancel_futures=True)
-        for pool in self._idle:
-            pool.shutdown(wait=False)
+            flight.place.pool.shutdown(wait=False, cancel_futures=True)
+        for place in self._idle:
+            place.pool.shutdown(wait=False)
 
     def _signal(self, run: Run, what: signal.Signals) -> None:
         process = self._flights[run].process
@@ -112,23 +136,35 @@ class Workers:
 
 
 @contextmanager
-def open_workers(count: int) -> Iterator[Workers]:
-    """Start the processes (fresh interpreters: torch and CUDA do not survive a fork) and end them with the block."""
+def _carried() -> Iterator[None]:
+    """Say what it means that a message cannot be sent or heard."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise RunError("the process that carries the runs' messages is gone: start the study again") from error
+
+
+@contextmanager
+def open_workers(count: int, do: Do = execute, gpus: Sequence[str] = ()) -> Iterator[Workers]:
+    """Start the processes (fresh interpreters: torch and CUDA do not survive a fork) and end them with the block.
+
+    They are dealt out over the ``gpus``.
+    """
     manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
     manager.start(initializer=outlive_signals)
     with manager:
-        crew = Workers(count, manager.Queue(), manager.Queue)
+        crew = Workers(count, manager.Queue(), manager.Queue, do, gpus)
         try:
             yield crew
         finally:
             crew.close()
 
 
-def _new_pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=serve)
+def _new_pool(gpu: str) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=serve, initargs=(gpu,))
 
 
-def _work(job: Job, messages: "Queue[Message]", replies: "Queue[bool]") -> Result:
+def _work(do: Do, job: Job, messages: "Queue[Message]", replies: "Queue[bool]") -> Result:
     begin()
     messages.put(Began(job.run, socket.gethostname(), os.getpid()))
 
@@ -136,7 +172,7 @@ def _work(job: Job, messages: "Queue[Message]", replies: "Queue[bool]") -> Resul
         messages.put(Reported(job.run, epoch))
         return replies.get()
 
-    return execute(job, on_epoch, asked_to_stop)
+    return do(job, on_epoch, asked_to_stop)
 
 
 def _ended(run: Run, done: "Future[Result]") -> Ended:

@@ -9,7 +9,7 @@ import pytest
 
 from nestbench.cli import answer
 from nestbench.machine import choose_plan, cores
-from nestbench.machine.measure import WAYS
+from nestbench.machine.measure import EAGER
 from nestbench.report.verify import Verified
 from nestbench.results.atomic import write_json
 from nestbench.results.places import run_folder
@@ -170,7 +170,7 @@ def test_check_says_what_would_be_run(
     assert "4 runs, about" in said
     assert f"plan: bfloat16, contiguous, device cpu, threads {cores()}\n" in said
     ratios = [line.split() for line in said.splitlines() if line.split()[:1] in (["float32"], ["bfloat16"])]
-    assert ratios == [[*way, "1.00"] for way in WAYS]
+    assert ratios == [[way.precision, way.memory_format, "no", "1.00"] for way in EAGER]
     assert not (tmp_path / "results").exists()
 
 

@@ -1,13 +1,8 @@
-import os
-import subprocess
-import sys
-
 import pytest
 
 from nestbench import __version__
-from nestbench.cluster.shared import held, misfit, tokens, unseen
-from nestbench.errors import RequestError, RunError
-from nestbench.results.running import running
+from nestbench.cluster.shared import misfit, tokens, unseen
+from nestbench.errors import RequestError
 
 
 def test_who_sees_the_same_folders_reads_the_tokens_and_they_go_with_the_block(tmp_path):
@@ -41,29 +36,3 @@ def test_tokens_need_a_folder_that_takes_files(tmp_path):
 
 def test_another_version_of_nestbench_is_no_fit(tmp_path):
     assert misfit({}, "0.0.0") == f"has nestbench {__version__}, and here is 0.0.0"
-
-
-def test_a_run_is_held_by_one_process_and_the_other_is_told_by_whom(tmp_path):
-    who = rf"process {os.getpid()} on host '.+' is still at work on this run"
-    with held(tmp_path), running(tmp_path), pytest.raises(RunError, match=who), held(tmp_path, patience=0):
-        pass
-    with held(tmp_path, patience=0):
-        pass
-
-
-def test_a_run_is_free_when_the_process_that_held_it_is_killed(tmp_path):
-    code = f"""
-from pathlib import Path
-from nestbench.cluster.shared import held
-with held(Path({str(tmp_path)!r})):
-    print("held", flush=True)
-    input()
-"""
-    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout.readline() == "held\n"
-    with pytest.raises(RunError, match="another process is still at work"), held(tmp_path, patience=0):
-        pass
-    holder.kill()
-    holder.communicate()
-    with held(tmp_path, patience=0):
-        pass

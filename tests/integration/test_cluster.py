@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from nestbench.cluster.crew import open_cluster
-from nestbench.cluster.shared import held
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.errors import RequestError
 from nestbench.machine import Plan
+from nestbench.results.lock import held
 from nestbench.results.places import run_folder
 from nestbench.results.reading import hashed
 from nestbench.results.records import read_result

@@ -77,6 +77,27 @@ def test_a_study_killed_in_the_middle_ends_as_one_that_was_not(place):
     assert results("results/tiny") == results("whole/tiny")
 
 
+def test_a_second_ctrl_c_stops_at_once_and_the_same_command_goes_on(place):
+    long = STUDY.replace("epochs: 3", "epochs: 400, patience: 400").replace("seeds: 2", "seeds: 1")
+    Path("tiny.yaml").write_text(long.replace("[unet, unet++ds]", "[unet]"))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([COMMAND, "study", "run", "tiny.yaml"], **pipes)
+    next(line for line in process.stdout if ": epoch " in line)
+    worker = json.loads(next(Path("results").rglob("running.json")).read_text())["process"]
+    os.kill(worker, signal.SIGSTOP)  # it does not come to the end of its step, so the first Ctrl-C alone waits
+    process.send_signal(signal.SIGINT)
+    assert "Ctrl-C once more stops at once" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)  # no process that holds the pipe is left
+    assert process.returncode == 130
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+    status = json.loads(nestbench("study", "status", "tiny.yaml", "--json").stdout)
+    assert status["runs"][0]["state"] in ("stopped", "waiting")
+
+
 def test_a_run_that_fails_is_reported_and_the_others_go_on(place):
     text = STUDY.replace("learning_rate: 3.0e-3", "learning_rate: 1.0e+38").replace("block: modern", "")
     Path("tiny.yaml").write_text(text.replace("seeds: 2", "seeds: 1\nblock: paper"))

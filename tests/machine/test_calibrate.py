@@ -6,21 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nestbench.machine.calibrate import GAIN, calibrate, compare, fastest
-from nestbench.machine.measure import PLAIN, WAYS
+from nestbench.machine.measure import EAGER, PLAIN, WAYS, Way
 
 TIMES = st.floats(1e-6, 1e6)
-MEDIANS = st.tuples(*[TIMES] * len(WAYS)).map(lambda seconds: dict(zip(WAYS, seconds, strict=True)))
+MEDIANS = st.sampled_from(list(WAYS.values())).flatmap(
+    lambda ways: st.tuples(*[TIMES] * len(ways)).map(lambda seconds: dict(zip(ways, seconds, strict=True)))
+)
 
 
 @given(MEDIANS)
 def test_nothing_of_the_chosen_precision_is_faster(times):
     chosen = fastest(compare(times))
-    assert chosen.seconds == min(seconds for way, seconds in times.items() if way[0] == chosen.precision)
+    assert chosen.seconds == min(seconds for way, seconds in times.items() if way.precision == chosen.precision)
 
 
 @given(MEDIANS)
 def test_bfloat16_is_chosen_only_and_always_where_it_gains_enough(times):
-    float32, bfloat16 = (min(times[way] for way in WAYS if way[0] == name) for name in ("float32", "bfloat16"))
+    float32, bfloat16 = (min(times[way] for way in times if way.precision == name) for name in ("float32", "bfloat16"))
     assert (fastest(compare(times)).precision == "bfloat16") == (float32 >= GAIN * bfloat16)
 
 
@@ -32,14 +34,14 @@ def test_a_precision_that_is_asked_for_is_kept(times, precision):
 @given(MEDIANS)
 def test_ratios_are_to_plain_float32(times):
     measured = compare(times)
-    assert (measured[0].precision, measured[0].memory_format) == PLAIN
+    assert Way(measured[0].precision, measured[0].memory_format, measured[0].replay) == PLAIN
     assert measured[0].ratio == 1
-    assert [one.ratio * one.seconds for one in measured] == pytest.approx([times[PLAIN]] * len(WAYS))
+    assert [one.ratio * one.seconds for one in measured] == pytest.approx([times[PLAIN]] * len(times))
 
 
 def test_of_equally_fast_ways_the_plainest_is_chosen():
-    chosen = fastest(compare(dict.fromkeys(WAYS, 1.0)))
-    assert (chosen.precision, chosen.memory_format) == PLAIN
+    chosen = fastest(compare(dict.fromkeys(WAYS["cuda"], 1.0)))
+    assert Way(chosen.precision, chosen.memory_format, chosen.replay) == PLAIN
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def asked(monkeypatch):
 
     def time_ways(device, threads):
         made.append((device, threads))
-        return {way: [float(len(made))] for way in WAYS}
+        return {way: [float(len(made))] for way in WAYS[device]}
 
     monkeypatch.setattr("nestbench.machine.calibrate.time_ways", time_ways)
     return made
@@ -65,7 +67,8 @@ def test_what_was_measured_is_kept_with_its_ratios(asked, tmp_path):
     assert calibrate("cpu", 2, tmp_path / "cache") == first
     assert asked == [("cpu", 2)]
     rows = json.loads(record(tmp_path / "cache").read_text())["measured"]
-    assert [(row["precision"], row["memory_format"], row["ratio"]) for row in rows] == [(*way, 1.0) for way in WAYS]
+    columns = ("precision", "memory_format", "replay", "ratio")
+    assert [tuple(row[column] for column in columns) for row in rows] == [(*way, 1.0) for way in EAGER]
 
 
 def test_other_threads_devices_and_versions_are_measured_for_themselves(asked, tmp_path, monkeypatch):
@@ -112,6 +115,6 @@ def test_a_damaged_record_is_measured_again(asked, tmp_path, damage):
 
 def test_where_no_record_can_be_kept_it_is_measured_each_time(asked, tmp_path):
     (tmp_path / "cache").write_text("a file")
-    assert len(calibrate("cpu", 2, tmp_path / "cache")) == len(WAYS)
+    assert len(calibrate("cpu", 2, tmp_path / "cache")) == len(EAGER)
     calibrate("cpu", 2, tmp_path / "cache")
     assert len(asked) == 2

@@ -3,15 +3,15 @@ import torch
 
 from nestbench.errors import RequestError
 from nestbench.machine import Plan, choose_plan, cores
-from nestbench.machine.measure import WAYS
+from nestbench.machine.measure import EAGER, WAYS
 
 
 @pytest.fixture
 def told(monkeypatch):
-    """Say what the machine takes in each way, in the order of WAYS."""
+    """Say what the machine takes in each way, in the order of EAGER."""
 
     def tell(*seconds):
-        measured = {way: [one] for way, one in zip(WAYS, seconds, strict=True)}
+        measured = {way: [one] for way, one in zip(EAGER, seconds, strict=True)}
         monkeypatch.setattr("nestbench.machine.calibrate.time_ways", lambda device, threads: measured)
 
     return tell
@@ -25,12 +25,12 @@ def test_the_plan_is_what_was_measured_to_be_the_fastest(told, tmp_path):
 def test_a_gpus_plan_is_what_was_measured_on_that_gpu(monkeypatch, tmp_path):
     """Neither the processor's record nor another GPU's is taken for it."""
     names = {"cpu": "a processor", "cuda": "a GPU"}
-    fastest = {"a processor": WAYS[3], "a GPU": WAYS[2], "another GPU": WAYS[1]}
+    fastest = {"a processor": EAGER[3], "a GPU": WAYS["cuda"][6], "another GPU": EAGER[1]}
     timed = []
 
     def time_ways(device, threads):
         timed.append(names[device])
-        return {way: [1.0 if way == fastest[names[device]] else 2.0] for way in WAYS}
+        return {way: [1.0 if way == fastest[names[device]] else 2.0] for way in WAYS[device]}
 
     monkeypatch.setattr("nestbench.machine.calibrate.time_ways", time_ways)
     monkeypatch.setattr("nestbench.machine.calibrate.device_name", names.get)
@@ -39,7 +39,7 @@ def test_a_gpus_plan_is_what_was_measured_on_that_gpu(monkeypatch, tmp_path):
         names["cuda"] = name
         for device in ("cpu", "cuda"):
             plan = choose_plan(device, cache=tmp_path)
-            assert (plan.device, plan.precision, plan.memory_format) == (device, *fastest[names[device]])
+            assert plan == fastest[names[device]].plan(device, cores())
     assert timed == ["a processor", "a GPU", "another GPU"]
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nestbench.machine import measure
-from nestbench.machine.measure import PLAIN, WAYS, time_ways
+from nestbench.machine.measure import EAGER, PLAIN, WAYS, Way, time_ways
 
 
 @pytest.fixture(autouse=True)
@@ -12,7 +12,7 @@ def _tiny(monkeypatch):
 
 def test_every_way_takes_part_in_every_round():
     taken = time_ways("cpu", torch.get_num_threads(), budget=0)
-    assert tuple(taken) == WAYS
+    assert tuple(taken) == WAYS["cpu"] == EAGER
     assert {len(seconds) for seconds in taken.values()} == {3}
     assert all(second > 0 for seconds in taken.values() for second in seconds)
 
@@ -28,7 +28,7 @@ def test_a_way_that_is_far_slower_is_given_up_after_its_first_image(monkeypatch)
     passes = []
 
     def step(plan, batch, size):
-        way = (plan.precision, plan.memory_format)
+        way = Way(plan.precision, plan.memory_format)
 
         def seconds(count):
             passes.append((way, count))
@@ -38,11 +38,17 @@ def test_a_way_that_is_far_slower_is_given_up_after_its_first_image(monkeypatch)
 
     monkeypatch.setattr(measure, "_step", step)
     taken = time_ways("cpu", torch.get_num_threads(), budget=0)
-    assert [one for one in passes if one[0] == ("bfloat16", "contiguous")] == [(("bfloat16", "contiguous"), 1)]
+    assert [count for way, count in passes if way == Way("bfloat16", "contiguous")] == [1]
     assert taken[PLAIN] == [0.02] * 3
-    assert taken["bfloat16", "channels-last"] == [120.0]
+    assert taken[Way("bfloat16", "channels-last")] == [120.0]
 
 
 def test_a_slow_machine_gives_nothing_up(monkeypatch):
     monkeypatch.setattr(measure, "_step", lambda plan, batch, size: lambda count: 9.0 * count)
     assert {len(seconds) for seconds in time_ways("cpu", torch.get_num_threads(), budget=0).values()} == {3}
+
+
+def test_a_gpu_also_measures_every_way_recorded_and_replayed():
+    assert [way for way in WAYS["cuda"] if not way.replay] == list(EAGER)
+    assert [way._replace(replay=False) for way in WAYS["cuda"] if way.replay] == list(EAGER)
+    assert all(way.plan("cuda", 1).replay == way.replay for way in WAYS["cuda"])

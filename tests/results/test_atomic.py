@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from nestbench.errors import RequestError
-from nestbench.results.atomic import replacing, writable, write_json, write_text
+from nestbench.results.atomic import replacing, sweep, writable, write_json, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -61,3 +61,20 @@ def test_a_folder_that_cannot_be_written_to_is_refused_by_name(tmp_path):
 def test_files_can_be_read_by_others(tmp_path):
     write_text(tmp_path / "a", "")
     assert os.stat(tmp_path / "a").st_mode & 0o777 == 0o644  # noqa: PTH116
+
+
+def test_what_writers_that_were_killed_left_is_swept_away_and_nothing_else(tmp_path):
+    code = f"""
+import os, signal
+from pathlib import Path
+from nestbench.results.atomic import replacing
+with replacing(Path({str(tmp_path)!r}) / "a.json") as beside:
+    beside.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode < 0
+    (tmp_path / ".lock").touch()
+    write_json(tmp_path / "b.json", {})
+    assert len(list(tmp_path.iterdir())) == 3
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "b.json"}

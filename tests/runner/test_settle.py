@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,8 @@ from nestbench.errors import RequestError
 from nestbench.machine import choose_plan
 from nestbench.results.atomic import write_json
 from nestbench.results.owner import refuse_changed
-from nestbench.runner.settle import alone, check_names, settle_plan, write_settled
+from nestbench.runner.means import Means
+from nestbench.runner.settle import alone, check_names, runs_here, settle_plan, write_settled
 from nestbench.study.schema import Study
 
 
@@ -126,3 +128,33 @@ def test_a_study_that_begins_is_calibrated_for_once_and_keeps_the_record_in_the_
     monkeypatch.delattr("nestbench.machine.calibrate.time_ways")
     assert settle_plan(tmp_path / "results", "cpu", 1, "auto", tmp_path / "cache") == plan
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "means", "runs"),
+    [
+        ((), {}, 1),
+        ((), {"workers": 3}, 3),
+        ((), {"per_gpu": 3}, 1),
+        (("0", "1"), {}, 2),
+        (("0", "1"), {"per_gpu": 3}, 6),
+        (("0", "1"), {"per_gpu": 3, "workers": 4}, 4),
+        (("0", "1"), {"per_gpu": 3, "device": "cpu"}, 1),
+        (("0", "1"), {"per_gpu": 3, "workers": 40, "cluster": "auto"}, 6),
+        ((), {"workers": 40, "cluster": "auto"}, 40),
+        ((), {"cluster": "auto"}, 1),
+    ],
+)
+def test_runs_share_a_machine_as_they_are_asked_for_or_packed_on_its_gpus(gpus, means, runs, monkeypatch):
+    monkeypatch.setattr("nestbench.runner.settle.gpus", lambda: gpus)
+    monkeypatch.setattr("nestbench.runner.settle.cores", lambda: 2)
+    found = "cuda" if gpus and means.get("device") != "cpu" else "cpu"
+    monkeypatch.setattr("nestbench.runner.settle.find_device", lambda _: found)
+    assert runs_here(Means(Path(), Path(), **means)) == runs
+
+
+@pytest.mark.parametrize("workers", [0, 9])
+def test_workers_that_make_no_sense_are_refused(workers, monkeypatch):
+    monkeypatch.setattr("nestbench.runner.settle.cores", lambda: 2)
+    with pytest.raises(RequestError, match=rf"{workers} workers make no sense on 2 cores \(allowed: 1 to 8\)"):
+        runs_here(Means(Path(), Path(), workers=workers))

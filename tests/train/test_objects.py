@@ -10,7 +10,7 @@ from small_objects import PLAN, label_map, many, network, pictures, squares
 from nestbench.datasets.augment import draws, move
 from nestbench.errors import StoppedError
 from nestbench.study.schema import Recipe
-from nestbench.train import Keeper, fit, objects_lesson, objects_step
+from nestbench.train import Keeper, fit, object_gradients, objects_lesson, training_step
 from nestbench.train.objects import targets, validate_objects
 
 ODD = {
@@ -29,7 +29,7 @@ def test_odd_batches_are_learnt_from_and_judged(case):
     optimiser = torch.optim.SGD(model.parameters(), 0.01)
     images, labels = feed.take([(0, 0, 0, 0), (1, 0, 0, 0)])
     before = weights(model).clone()
-    loss = objects_step(PLAN)(model.train(), images, labels.long(), optimiser)
+    loss = training_step(object_gradients(model.train(), PLAN), optimiser, images, labels.long())
     assert torch.isfinite(loss)
     assert torch.isfinite(weights(model)).all()
     assert not torch.equal(weights(model), before)
@@ -103,7 +103,8 @@ def test_a_batch_in_parts_is_a_mean_over_its_parts():
     images, labels = feed.take([(i, 0, 0, 0) for i in range(4)])
     optimiser = torch.optim.SGD(model.parameters(), 0.0)
     torch.manual_seed(0)
-    parted = objects_step(PLAN, parts=2)(model, images, labels.long(), optimiser)
+    parted = training_step(object_gradients(model, PLAN, parts=2), optimiser, images, labels.long())
     torch.manual_seed(0)
-    halves = [objects_step(PLAN)(model, images[i : i + 2], labels[i : i + 2].long(), optimiser) for i in (0, 2)]
+    whole = object_gradients(model, PLAN)
+    halves = [training_step(whole, optimiser, images[i : i + 2], labels[i : i + 2].long()) for i in (0, 2)]
     torch.testing.assert_close(parted, sum(halves) / 2)

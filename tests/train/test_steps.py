@@ -6,7 +6,7 @@ from small_lesson import PLAN, network, weights
 from torch.nn import functional
 
 from nestbench.losses import bce_dice
-from nestbench.train import total_loss, training_step
+from nestbench.train import gradients, total_loss, training_step
 
 
 def test_each_head_enters_the_loss_alike():
@@ -23,7 +23,7 @@ def entropy(logits, masks):
 def stepped(model, images, masks, parts):
     """The loss of one step, and the weights after it, by plain gradient descent: Adam would hide a wrong scale."""
     optimiser = torch.optim.SGD(model.parameters(), 0.1)
-    loss = training_step(model, images, masks, entropy, PLAN, optimiser, parts)
+    loss = training_step(gradients(model, entropy, PLAN, parts), optimiser, images, masks)
     return float(loss), weights(model).clone()
 
 

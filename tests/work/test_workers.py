@@ -1,11 +1,14 @@
+import multiprocessing
 import os
 import signal
 from pathlib import Path
 
 import pytest
+from seen_gpu import see_gpu
 
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases
+from nestbench.errors import RunError
 from nestbench.machine import Plan
 from nestbench.results.places import run_folder
 from nestbench.results.records import read_cases, read_epochs, read_result
@@ -67,6 +70,7 @@ def test_a_run_says_what_it_does_and_leaves_its_files(tmp_path):
         "predictions.npz",
         "weights.safetensors",
         "run.log",
+        ".lock",
     }
     assert study_status(STUDY, tmp_path)[0].state == "done"
 
@@ -146,6 +150,35 @@ def test_a_run_that_cannot_read_its_data_says_why(tmp_path):
     with open_workers(1) as crew:
         crew.start(job)
         assert "gone or damaged" in drive(crew)[-1].reason
+
+
+def test_that_nobody_carries_the_messages_any_more_is_said(tmp_path):
+    job = job_in(tmp_path)
+    with open_workers(1, see_gpu) as crew:
+        (carrier,) = multiprocessing.active_children()
+        carrier.kill()
+        carrier.join()
+        for ask in (crew.next, lambda: crew.start(job)):
+            with pytest.raises(RunError, match="carries the runs' messages is gone"):
+                ask()
+
+
+def test_workers_are_dealt_out_over_the_gpus_and_keep_theirs_when_they_are_killed(tmp_path):
+    jobs = [job_in(tmp_path, seed) for seed in range(2)]
+
+    def seen(crew):
+        return {m.run.seed: m.result.environment["gpu"] for m in drive(crew) if isinstance(m, Ended)}
+
+    with open_workers(2, see_gpu, gpus=("GPU-a", "GPU-b")) as crew:
+        for job in jobs:
+            crew.start(job)
+        assert seen(crew) == {0: "GPU-a", 1: "GPU-b"}
+    with open_workers(1, see_gpu, gpus=("GPU-a", "GPU-b")) as crew:
+        crew.start(jobs[0])
+        os.kill(began_in(crew).process, signal.SIGKILL)
+        assert drive(crew)[-1].kind == "lost"
+        crew.start(jobs[0])
+        assert seen(crew) == {0: "GPU-a"}
 
 
 @pytest.mark.parametrize("count", [2])

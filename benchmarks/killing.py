@@ -1,0 +1,119 @@
+"""A study of a few seconds, and ways to kill its processes in the middle."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from nestbench.errors import RunError
+
+COMMAND = Path(sys.executable).with_name("nestbench")
+STUDY = """\
+name: killed
+datasets: [{name: synthetic, size: 16, cases: 12}]
+encoders: ["plain:2"]
+models: [unet++ds]
+depth: 1
+recipe: {epochs: 2, batch: 4}
+search: {trials: 1, sampler: tpe, space: {learning_rate: {low: 1.0e-3, high: 1.0e-2, log: true}}}
+seeds: 1
+"""
+STARTS = 4
+"""How often the command may be started, beside once for every fault, until a study must have ended well."""
+PATIENCE = 600
+"""Seconds in which it must end each time."""
+
+Kill = Callable[[subprocess.Popen[bytes], Path], str]
+"""Kills a process of a study that was just started, or lets it kill itself; who it was, or nothing."""
+
+
+def session(place: Path, points: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Start the study in its folder; its words go to a file."""
+    watched = {"FAULTS_ROOT": str(place), "PYTHONPATH": str(Path(__file__).parent / "killed"), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | watched | {"NESTBENCH_CACHE": str(place / "cache")}
+    environment["FAULTS_POINTS"] = "\n".join(points)
+    said = (place / "said").open("ab")
+    order = [COMMAND, "study", "run", "study.yaml", "--precision", "float32", "--checkpoint", "0", "--retries", "99"]
+    return subprocess.Popen(order, cwd=place, env=environment, stdout=said, stderr=said)
+
+
+def prepared(place: Path, whole: Path | None, name: str = "") -> Path:
+    """A folder for the study, with what takes long and is not what the fault ``name`` is about: cache and timings."""
+    place.mkdir()
+    (place / "study.yaml").write_text(STUDY)
+    for part in ("cache", "results/killed/speed") if whole else ():
+        if part not in name:
+            shutil.copytree(whole / part, place / part)
+    # What is chosen by a measurement may come out otherwise the next time.
+    if whole and "cache/" in name and "calibration" not in name:
+        (place / "cache").mkdir()
+        for file in (whole / "cache").glob("calibration*"):
+            shutil.copy(file, place / "cache")
+    return place
+
+
+def at_points(*_: object) -> str:
+    """Nobody: who comes to its point kills itself."""
+    return ""
+
+
+def at_moment(seed: int, seconds: float) -> Kill:
+    """Kill a process that is drawn at a moment that is drawn, within the seconds that a study takes.
+
+    The coordinator has half of the draws; the processes that it began, from the first run's beginning on, the other.
+    """
+    draw = random.Random(seed)
+    victim, mark = draw.choice(("coordinator", "another")), draw.random()
+    moment = draw.uniform(0, seconds if victim == "coordinator" else seconds / 3)
+
+    def kill(process: subprocess.Popen[bytes], place: Path) -> str:
+        while victim != "coordinator" and process.poll() is None and not at_work(place):
+            time.sleep(0.01)
+        end = time.monotonic() + moment
+        while process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        others = children(process.pid) if victim != "coordinator" else []
+        if process.poll() is not None:
+            return ""
+        chosen = others[int(mark * len(others))] if others else process.pid
+        who = "coordinator" if not others else "worker" if chosen in at_work(place) else "helper"
+        os.kill(chosen, signal.SIGKILL)
+        return f"{who} at {moment:.2f} s"
+
+    return kill
+
+
+def children(process: int) -> list[int]:
+    """The processes that a coordinator has begun: workers, and the one that carries their messages."""
+    found = []
+    with suppress(OSError):  # a process that ends meanwhile has no files
+        for child in map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()):
+            found += [child] if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes() else []
+    return found
+
+
+def at_work(place: Path) -> list[int]:
+    """The processes that say that they are at a run."""
+    found = []
+    for mark in place.rglob("running.json"):
+        with suppress(OSError):
+            found.append(json.loads(mark.read_text())["process"])
+    return found
+
+
+def suffer(place: Path, kill: Kill, points: Sequence[str] = ()) -> tuple[list[str], int]:
+    """Start the study, kill, and start it again until it ends well; who was killed, and the starts that it took."""
+    process = session(place, points)
+    who = [one] if (one := kill(process, place)) else []
+    for start in range(1, STARTS + len(points) + 1):
+        if process.wait(PATIENCE) == 0:
+            return who + [file.read_text() for file in place.glob("deaths/*")], start
+        process = session(place, points)
+    raise RunError(f"the study in '{place}' does not end well: {(place / 'said').read_text()[-2000:]}")

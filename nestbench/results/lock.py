@@ -1,0 +1,49 @@
+"""Files that one process holds at a time, on every machine that shares them; the system lets go when a holder dies."""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from nestbench.errors import RequestError, RunError
+from nestbench.results.running import read_mark
+
+PATIENCE = 60
+"""Seconds that a run waits for another process to let go of it: what a machine cut off from the others goes on for."""
+
+
+def take(file: IO[Any]) -> bool:
+    """Hold an open file until it is closed; False where another process holds it.
+
+    Raises RequestError where the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise RequestError(
+            f"the file system of '{file.name}' does not lock files ({error.strerror}): "
+            "keep results on one that does, such as a local disk, NFS 4, or Lustre mounted with 'flock'"
+        ) from error
+    return True
+
+
+@contextmanager
+def held(folder: Path, patience: int = PATIENCE) -> Iterator[None]:
+    """Hold a run's folder.
+
+    Raises RunError that names host and process where another one holds it and does not let go in ``patience`` seconds.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        while not take(file):
+            if patience <= 0:
+                mark = read_mark(folder)
+                who = f"process {mark.process} on host '{mark.host}'" if mark else "another process"
+                raise RunError(f"{who} is still at work on this run")
+            patience -= 1
+            time.sleep(1)
+        yield
