@@ -44,17 +44,6 @@ def seen_dims(spec: DatasetSpec, dims: int) -> Literal[2, 3]:
     return spec.dims or (3 if dims == 3 else 2)
 
 
-def check_instances(spec: DatasetSpec, dims: int, *, has_instances: bool) -> None:
-    """Raise RequestError for what an instance task cannot use: volumes, and objects that are not told apart."""
-    if dims == 3:
-        raise RequestError(f"data set '{spec.title}' holds volumes: task: instance is for pictures")
-    if not has_instances:
-        raise RequestError(
-            f"data set '{spec.title}' does not tell objects apart, which task: instance needs (nuclei, synthetic and "
-            "coco do, and folder with instances: true)"
-        )
-
-
 def _from_environment(name: str) -> Path | None:
     value = os.environ.get(name)
     return Path(value).expanduser() if value else None

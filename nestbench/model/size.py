@@ -33,7 +33,7 @@ def network_size(spec: Spec, image_size: int) -> Size:
     with _meta_pass(spec, f"an image of {_shape(spec, image_size)} pixels"):
         model = construct(spec).eval()
         with FlopCounterMode(display=False) as counter:
-            _pass(model, torch.empty(1, spec.in_channels, *(image_size,) * spec.dims))
+            pass_through(model, torch.empty(1, spec.in_channels, *(image_size,) * spec.dims))
     return Size(sum(p.numel() for p in model.parameters()), counter.get_total_flops())
 
 
@@ -44,11 +44,11 @@ def check_training(spec: Spec, image_size: int, batch: int) -> None:
     """
     _check_size(spec, image_size)
     with _meta_pass(spec, f"{batch} images of {_shape(spec, image_size)} pixels at once"):
-        _pass(construct(spec).train(), torch.empty(batch, spec.in_channels, *(image_size,) * spec.dims))
+        pass_through(construct(spec).train(), torch.empty(batch, spec.in_channels, *(image_size,) * spec.dims))
 
 
-def _pass(model: AnyNetwork, images: Tensor) -> None:
-    """Of a detector what it does for every image: there are no objects on the meta device."""
+def pass_through(model: AnyNetwork, images: Tensor) -> None:
+    """Give a network images on the meta device; a detector does what it does for every image: no object is there."""
     if isinstance(model, Detector):
         model.dense(images)
     else:

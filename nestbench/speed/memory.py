@@ -20,6 +20,7 @@ from nestbench.errors import RequestError, RunError
 from nestbench.machine import Plan, Precision, memory_of
 from nestbench.model import Spec, construct
 from nestbench.model.build import specify
+from nestbench.model.size import pass_through
 from nestbench.speed.rounds import network_pass
 
 PASSES = 3
@@ -58,7 +59,7 @@ def least_memory(spec: Spec, size: int, batch: int, precision: Precision) -> int
         network = construct(spec).eval().to(dtype)
         for layer in network.modules():
             layer.register_forward_hook(note)
-        network(torch.empty(1, spec.in_channels, *(size,) * spec.dims, dtype=dtype))
+        pass_through(network, torch.empty(1, spec.in_channels, *(size,) * spec.dims, dtype=dtype))
     return batch * max(taken)
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from nestbench.datasets.open import cache_root, check_instances, data_root, open_dataset
+from nestbench.datasets.open import cache_root, data_root, open_dataset
 from nestbench.datasets.readers.synthetic import Synthetic
 from nestbench.errors import RequestError
 from nestbench.study.data import DatasetSpec
@@ -56,12 +56,3 @@ def test_a_variant_is_refused(tmp_path: Path):
 def test_a_wrong_option_is_one_sentence(tmp_path: Path, options: dict[str, object], sentence: str):
     with pytest.raises(RequestError, match=f"^data set '{options['name']}': {sentence}"):
         open_dataset(DatasetSpec.model_validate(options), tmp_path)
-
-
-def test_an_instance_task_needs_pictures_whose_objects_are_told_apart():
-    spec = DatasetSpec(name="em")
-    check_instances(spec, 2, has_instances=True)
-    with pytest.raises(RequestError, match=r"'em' does not tell objects apart.*nuclei, synthetic and coco"):
-        check_instances(spec, 2, has_instances=False)
-    with pytest.raises(RequestError, match="'em' holds volumes: task: instance is for pictures"):
-        check_instances(spec, 3, has_instances=True)
