@@ -5,8 +5,8 @@
 Runs the first cell of a study file by the machinery of `nestbench study run`: so many seeds with one worker, and for
 each number of workers that many runs times `--each`. Counted is the time from the first run's start to the last one's
 end, the start of the workers' processes, tests and files included; data and calibration lie in the cache. With `--mps`
-the workers share the GPU by NVIDIA's multi-process service, which this starts and ends, too: without it the GPU takes
-turns between processes, and small kernels of two runs never run side by side.
+the workers share the GPU by NVIDIA's multi-process service, which this starts and ends: without it the GPU takes turns
+between processes, and small kernels of two runs never run side by side.
 """
 
 import os
@@ -14,7 +14,7 @@ import subprocess
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -75,7 +75,7 @@ def main() -> None:
     parser = options(__doc__, "where the study's data lie", seeds=4, each=2)
     parser.add_argument("study", type=Path)
     parser.add_argument("--workers", type=count, nargs="+", default=(4, 8))
-    parser.add_argument("--mps", action="store_true", help="also by NVIDIA's multi-process service")
+    parser.add_argument("--mps", action="store_true", help="by NVIDIA's multi-process service")
     asked = parser.parse_args()
     study = read_study(asked.study)
     study = study.model_copy(update={"models": study.models[:1], "encoders": study.encoders[:1]})
@@ -85,15 +85,11 @@ def main() -> None:
     print(f"{device_name(asked.device)}, {next(study.cells())}, {study.recipe.epochs} epochs of a run", flush=True)
     alone = pace(study, asked, 1, asked.seeds)
     print(f"one at a time: {alone:,.0f} runs an hour", flush=True)
-    for workers in asked.workers:
-        together = pace(study, asked, workers, asked.each * workers)
-        print(f"{workers} share the GPU: {together / alone:.2f} times as many", flush=True)
-    if not asked.mps:
-        return
-    with service():
+    with service() if asked.mps else nullcontext():
         for workers in asked.workers:
             together = pace(study, asked, workers, asked.each * workers)
-            print(f"{workers} share it by the multi-process service: {together / alone:.2f} times as many", flush=True)
+            how = " by the multi-process service" * asked.mps
+            print(f"{workers} share the GPU{how}: {together / alone:.2f} times as many", flush=True)
 
 
 if __name__ == "__main__":
