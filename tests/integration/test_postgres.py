@@ -5,7 +5,6 @@ import pwd
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 from itertools import count
 from pathlib import Path
@@ -13,11 +12,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from nestbench.cluster.join import load_ray
 from nestbench.errors import RequestError
-from nestbench.machine import cores
 from nestbench.results.records import Epoch, Result, write_epochs
-from nestbench.searches.database import let_go, open_url
+from nestbench.searches.database import open_url
 from nestbench.searches.search import CellSearch
 from nestbench.searches.store import Store, new_store
 from nestbench.study.schema import Study
@@ -223,55 +220,3 @@ def test_a_study_of_the_same_name_with_results_elsewhere_is_refused(database, op
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(RequestError, match="holds a study 's' with results in"):
         opened(database.url, "elsewhere/s")
-
-
-STUDY = """
-name: both
-datasets: [{name: synthetic, size: 16, cases: 12}]
-encoders: ["plain:2"]
-models: [unet, unet++ds]
-depth: 1
-recipe: {epochs: 2, batch: 4}
-search: {trials: 2, space: {learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}}}
-seeds: 1
-"""
-
-
-@pytest.fixture
-def address():
-    """A cluster of Ray with room for two runs."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'nestbench[cluster]'")
-    load_ray()
-    from ray.cluster_utils import Cluster  # noqa: PLC0415 (made quiet first)
-
-    head = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-    nodes = Cluster(initialize_head=True, head_node_args=head)
-    yield nodes.address
-    nodes.shutdown()
-
-
-def test_a_study_on_ray_and_postgresql_whose_coordinator_is_killed_ends_with_all_of_its_runs_once(
-    address, database, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NESTBENCH_CACHE", str(tmp_path / "cache"))
-    Path("both.yaml").write_text(STUDY)
-    command = [Path(sys.executable).parent / "nestbench", "study", "run", "both.yaml", "--device", "cpu"]
-    command += ["--cluster", address, "--workers", str(2 * cores()), "--storage", database.url]
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    next(line for line in first.stdout if line.startswith("finished"))
-    first.kill()
-    first.communicate()
-    done = {path: path.stat().st_mtime_ns for path in Path("results").rglob("result.json")}
-    assert done
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    after = {path: path.stat().st_mtime_ns for path in Path("results").rglob("result.json")}
-    assert len(after) == 6
-    assert {path: after[path] for path in done} == done
-    storage, _ = open_url(database.url)
-    for study in storage.get_all_studies():
-        trials = storage.get_all_trials(study._study_id)
-        ended = [trial.user_attrs["run"] for trial in trials if trial.state.name == "COMPLETE"]
-        assert sorted(ended) == ["seed-0", "trial-000", "trial-001"]
-    let_go(storage)
