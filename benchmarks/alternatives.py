@@ -4,8 +4,8 @@
                                       [--compile]
 
 Every contestant has a process of its own, and they take turns. The first is UNet++ of default width by the library's
-step. `upsampling not folded`, `split weights` and `checkpointed` are those of `ways.py`; each is checked to answer as
-the network did, with the same gradient. `weights in bfloat16` is a whole network in bfloat16, but for batch norm, whose
+step. `split weights`, `upsampling folded` and `checkpointed` are those of `ways.py`; each is checked to answer as the
+network did, with the same gradient. `weights in bfloat16` is a whole network in bfloat16, but for batch norm, whose
 optimiser steps on float32 copies, instead of autocast's casts in every step; it is checked to answer within bfloat16
 rounding (`rounding.py`). `widths (18, 36, 72, 144)` are no multiples of 16, which the default's (16, 32, 64, 128) are.
 `compiled` is by torch's Inductor, without its caches; it takes minutes to become ready, which it says, and takes part
@@ -30,7 +30,7 @@ from masters import with_masters
 from ready import weights_in_bfloat16
 from rounding import checked, used
 from torch import nn
-from ways import change, check_size, checkpoint_nodes, join_all, split_weights
+from ways import change, check_size, checkpoint_nodes, fold_upsampling, split_weights
 
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan, wait
@@ -42,8 +42,8 @@ from nestbench.train import gradients, training_step
 UNEVEN = (18, 36, 72, 144)
 OWN, MASTERS, WIDTHS, COMPILED = "the library's step", "weights in bfloat16", f"widths {UNEVEN}", "compiled"
 WAYS: dict[str, Callable[[Network], None]] = {
-    "upsampling not folded": join_all,
     "split weights": split_weights,
+    "upsampling folded": fold_upsampling,
     "checkpointed": checkpoint_nodes,
 }
 

@@ -22,7 +22,7 @@ from buffers import in_buffers
 from contestants import SHORT, built, many, ours, plan_of, real_batch, setting
 from ready import fold_norms, in_inductor, in_onnxruntime, in_torchscript, weights_in_bfloat16
 from rounding import checked, used
-from ways import change, check_size, join_all, split_weights
+from ways import change, check_size, fold_upsampling, split_weights
 
 from nestbench.engine import Engine, make_engine
 from nestbench.machine import Plan
@@ -39,8 +39,8 @@ def changed(way: Callable[[Network], None], make: Way, model: Network, plan: Pla
 
 ON_TORCH: dict[str, Way] = {
     "the library's engine": make_engine,
-    "upsampling not folded": partial(changed, join_all, make_engine),
     "split weights": partial(changed, split_weights, make_engine),
+    "upsampling folded": partial(changed, fold_upsampling, make_engine),
     "one buffer a level": in_buffers,
     "batch norm folded": partial(changed, fold_norms, make_engine),
     "weights in bfloat16": weights_in_bfloat16,

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from nestbench.losses import bce_dice
 from nestbench.machine import Precision
-from nestbench.model import Spec, construct, fold, join
+from nestbench.model import Spec, construct, join, network
 from nestbench.speed.rounds import Pass, Seconds
 from nestbench.train import gradients, training_step
 
@@ -59,9 +59,7 @@ def trainee(asked: Namespace, which: str, precision: Precision, without: str = "
     if without == "dense gradients":
         join._densely = lambda part: part
     if without == "parts kept":
-        fold.on_joined = _keeping  # type: ignore[attr-defined]
-    if without == "folding":
-        fold._folds = lambda *_: False
+        network.on_joined = _keeping  # type: ignore[attr-defined]
     model = construct(SPECS[which]()).train()
     plan.place(model)
     optimiser = torch.optim.AdamW(model.parameters(), 3e-4, weight_decay=0.0, fused=True)
@@ -82,11 +80,7 @@ def entries(asked: Namespace) -> dict[str, tuple[str, Maker]]:
         "unet++, equal work, float32": ("equal", partial(trainee, asked, "equal", "float32")),
         "unet++, equal work": ("equal", partial(trainee, asked, "equal", "bfloat16")),
     }
-    for without, words in (
-        ("folding", "without folding"),
-        ("dense gradients", "without dense gradients"),
-        ("parts kept", "keeping what is joined"),
-    ):
+    for without, words in (("dense gradients", "without dense gradients"), ("parts kept", "keeping what is joined")):
         found[f"  {words}"] = ("equal", partial(trainee, asked, "equal", "bfloat16", without))
     if asked.device == "cpu":  # a GPU's memory is kept by torch in any case
         found["  without kept memory"] = ("equal", partial(trainee, asked, "equal", "bfloat16", "kept memory"))

@@ -10,7 +10,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from nestbench.errors import RequestError, RunError
-from nestbench.model import Network, fold, network
+from nestbench.model import Network, network
+from nestbench.model.join import on_joined
 from nestbench.topology import Node
 
 TOLERANCE = 1e-3
@@ -50,17 +51,21 @@ def check_size(size: int) -> None:
 
 def split_weights(model: Network) -> None:
     """Convolve the parts that a node joins one by one, and add up: conv(cat(a, b)) = conv(a) + conv(b)."""
-    channels = channels_of(model)
-    for node in model.spec.topology.nodes:
-        _, *left = model.spec.topology.parents(node)
-        key, parts = network.node_key(node), [channels[one] for one in (node, *left)]
-        model.nodes[key] = _Split(cast(nn.Sequential, model.nodes[key]), parts)
-    network.on_raised = _on_parts  # type: ignore[attr-defined]
+    _split(model, folded=False)
 
 
-def join_all(_: Network) -> None:
-    """Make what comes from below larger, join it with the skips, and convolve all at once, in this process alone."""
-    fold._folds = lambda *_: False
+def fold_upsampling(model: Network) -> None:
+    """Split weights, and the part from below is convolved before it is made larger.
+
+    It is made larger by nearest neighbours, to twice its sides. A 3x3 convolution of that reads each coarse pixel
+    through 4x4 weights with steps of 2, which is a transposed convolution with sums of the 3x3 weights: the same
+    values, at the border too, for 4 multiply-adds instead of 9. Two things do not commute exactly and are not tried:
+    bilinear resizing and a convolution, and a 3x3 convolution at the coarse resolution before resizing. The projection
+    (1x1) before it commutes with nearest neighbours and stands at the coarse resolution already.
+    """
+    _split(model, folded=True)
+    for key, up in model.up.items():
+        model.up[key] = _Coarse(cast(nn.Module, up.project))
 
 
 def checkpoint_nodes(model: Network) -> None:
@@ -77,20 +82,50 @@ def channels_of(model: Network) -> dict[Node, int]:
 class _Split(nn.Module):
     """A block whose first convolution has weights of its own for each of the parts that it is applied to."""
 
-    def __init__(self, block: nn.Sequential, channels: Sequence[int]) -> None:
+    def __init__(self, block: nn.Sequential, channels: Sequence[int], folded: bool) -> None:
         super().__init__()
         whole = cast(nn.Conv2d, block[0]).weight.detach()
         self.weights = nn.ParameterList(torch.split(whole, list(channels), dim=1))
-        self.rest = block[1:]
+        self.rest, self.folded = block[1:], folded
         self.train(block.training)
+        if folded and not self.training:  # once and for all
+            self.weights[0] = nn.Parameter(doubling(self.weights[0].detach()))
 
     def forward(self, parts: Sequence[Tensor]) -> Tensor:
         """Convolve the parts (N, C, H, W), add the results up, and go on as the block does."""
-        value = functional.conv2d(parts[0], self.weights[0], padding=1)
-        for part, weight in zip(parts[1:], self.weights[1:], strict=True):
+        value = functional.conv2d(parts[1], self.weights[1], padding=1)
+        for part, weight in zip(parts[2:], self.weights[2:], strict=True):
             value += functional.conv2d(part, weight, padding=1)
+        value += self._raised(parts[0])
         answer: Tensor = self.rest(value)
         return answer
+
+    def _raised(self, below: Tensor) -> Tensor:
+        if not self.folded:
+            return functional.conv2d(below, self.weights[0], padding=1)
+        weight = doubling(self.weights[0]) if self.training else self.weights[0]
+        return functional.conv_transpose2d(below, weight, stride=2, padding=1)
+
+
+def doubling(weight: Tensor) -> Tensor:
+    """Weights (I, O, 4, 4) of the transposed convolution that doubles by nearest neighbours, then convolves.
+
+    Those of the convolution are (O, I, 3, 3).
+    """
+    flipped = weight.flip(2, 3).transpose(0, 1)
+    return sum((functional.pad(flipped, (x, 1 - x, y, 1 - y)) for x in (0, 1) for y in (0, 1)), torch.zeros(()))
+
+
+class _Coarse(nn.Module):
+    """Brings up what is below a node but for its size."""
+
+    def __init__(self, project: nn.Module) -> None:
+        super().__init__()
+        self.project = project
+
+    def forward(self, coarse: Tensor, _: torch.Size) -> Tensor:
+        value: Tensor = self.project(coarse)
+        return value
 
 
 class _Checkpointed(nn.Module):
@@ -105,7 +140,18 @@ class _Checkpointed(nn.Module):
         return value
 
 
-def _on_parts(block: nn.Module, up: nn.Module, below: Tensor, skips: Sequence[Tensor]) -> Tensor:
-    if not isinstance(block, _Split):
-        return fold.on_raised(block, up, below, skips)
-    return cast(Tensor, block([up(below, skips[0].shape[2:]), *skips]))
+def _split(model: Network, folded: bool) -> None:
+    """Give every node weights of its own for each of its parents, in place, in this process alone."""
+    channels = channels_of(model)
+    for node in model.spec.topology.nodes:
+        _, *left = model.spec.topology.parents(node)
+        block, parts = (
+            cast(nn.Sequential, model.nodes[network.node_key(node)]),
+            [channels[one] for one in (node, *left)],
+        )
+        model.nodes[network.node_key(node)] = _Split(block, parts, folded)
+    network.on_joined = _on_parts  # type: ignore[attr-defined]
+
+
+def _on_parts(block: Callable[..., Tensor], parts: Sequence[Tensor]) -> Tensor:
+    return block(parts) if isinstance(block, _Split) else on_joined(block, parts)

@@ -17,8 +17,6 @@ def on_joined(block: Callable[[Tensor], Tensor], parts: Sequence[Tensor]) -> Ten
     For the way back the parts are kept, which others keep anyway, and not what they are together: in UNet++ that would
     be nearly half of all that training holds.
     """
-    if len(parts) == 1:
-        return block(parts[0])
     # A compiler plans its own memory.
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return block(torch.cat(list(parts), dim=1))

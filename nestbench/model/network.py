@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nestbench import plugins
 from nestbench.encoders.blocks import BLOCKS, CONVOLUTION, initialise
 from nestbench.errors import RequestError
-from nestbench.model.fold import on_raised
+from nestbench.model.join import on_joined
 from nestbench.model.spec import DetectorSpec, ModelSpec
 from nestbench.topology import Node
 
@@ -48,8 +48,8 @@ class Network(nn.Module):
         for node in self.spec.topology.nodes:
             below, *left = self.spec.topology.parents(node)
             skips = [values[n] for n in left]
-            key = node_key(node)
-            values[node] = on_raised(self.nodes[key], self.up[key], values[below], skips)
+            raised = self.up[node_key(node)](values[below], skips[0].shape[2:])
+            values[node] = on_joined(self.nodes[node_key(node)], [raised, *skips])
         return {d: self.heads[str(d)](values[Node(0, d)]) for d in self.spec.topology.heads}
 
 
