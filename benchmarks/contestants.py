@@ -12,7 +12,8 @@ from arena import Maker, repeated
 from torch import Tensor
 from torch.nn import functional
 
-from nestbench.datasets.feed import feed, training_batches
+from nestbench.datasets.batches import training_batches
+from nestbench.datasets.feed import feed
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import prepare
 from nestbench.errors import RequestError

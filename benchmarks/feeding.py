@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from nestbench import plugins
-from nestbench.datasets.feed import RESIDENT, Feed, feed, training_batches
+from nestbench.datasets.batches import training_batches
+from nestbench.datasets.feed import RESIDENT, Feed, feed
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases

@@ -21,8 +21,9 @@ import torch
 from scipy.ndimage import zoom
 
 from nestbench.datasets import prepared as store
+from nestbench.datasets.batches import training_batches
 from nestbench.datasets.contract import About, Case, Sample
-from nestbench.datasets.feed import feed, training_batches
+from nestbench.datasets.feed import feed
 from nestbench.datasets.prepared import prepare, reopen
 from nestbench.evaluate import judge
 from nestbench.losses import bce_dice

@@ -27,7 +27,8 @@ import torch
 from asked import answer, bare, count, folder
 
 from nestbench import plugins
-from nestbench.datasets.feed import feed, training_batches
+from nestbench.datasets.batches import training_batches
+from nestbench.datasets.feed import feed
 from nestbench.datasets.open import data_root
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases

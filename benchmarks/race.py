@@ -20,7 +20,8 @@ from asked import answer, options
 from contestants import ours, pictures, plan_of, smp_plain
 from torch import nn
 
-from nestbench.datasets.feed import Feed, batches, feed, training_batches
+from nestbench.datasets.batches import batches, training_batches
+from nestbench.datasets.feed import Feed, feed
 from nestbench.datasets.open import cache_root, data_root
 from nestbench.datasets.prepared import prepare
 from nestbench.datasets.splits import split_cases

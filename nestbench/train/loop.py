@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nestbench.datasets.feed import Feed, training_batches
+from nestbench.datasets.batches import training_batches
+from nestbench.datasets.feed import Feed
 from nestbench.errors import RunError
 from nestbench.machine import Plan
 from nestbench.model import AnyNetwork

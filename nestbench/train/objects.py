@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nestbench.datasets.feed import Feed, batches
+from nestbench.datasets.batches import batches
+from nestbench.datasets.feed import Feed
 from nestbench.evaluate import at_once
 from nestbench.find import PROPOSED, SURE, confident, find
 from nestbench.instances.count import score

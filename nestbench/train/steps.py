@@ -6,7 +6,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from nestbench.datasets.feed import Feed, batches
+from nestbench.datasets.batches import batches
+from nestbench.datasets.feed import Feed
 from nestbench.evaluate import at_once, output
 from nestbench.machine import Plan
 from nestbench.metrics import confusion

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nestbench.datasets.augment import draws, move, shade
-from nestbench.datasets.feed import Feed, batches, feed, standardise, training_batches
+from nestbench.datasets.batches import batches, training_batches
+from nestbench.datasets.feed import Feed, feed, standardise
 from nestbench.datasets.intensity import moments
 from nestbench.datasets.prepared import prepare
 from nestbench.study.data import DatasetSpec
