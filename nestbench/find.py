@@ -3,25 +3,23 @@
 How an output decides what is an object (a score, a ``Separation``) is chosen on the validation side, by the Score.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nestbench.datasets.contract import Case, Labels
 from nestbench.datasets.feed import Feed, standardise
 from nestbench.evaluate import predict
 from nestbench.instances.count import count, score
-from nestbench.instances.detected import Detected, from_labels, from_masks
+from nestbench.instances.detected import Detected, from_labels, from_pixels
 from nestbench.instances.separate import METHODS, Method, Separation, candidates, choose, segment
 from nestbench.machine import Plan
 from nestbench.model import AnyNetwork, Detector, DetectorSpec, Spec
-from nestbench.model.detector import LEAST
+from nestbench.model.detector import LEAST, Found, pasted
 from nestbench.results.instance_scores import InstanceCounts, joined
 
 SURE = 0.5
@@ -46,7 +44,16 @@ class Objects:
     """Those that it decides for; they do not overlap. What every other metric is of."""
 
 
-Way = Callable[[Answer], Objects]
+@dataclass(frozen=True)
+class Least:
+    """How what a Mask R-CNN finds is decided for."""
+
+    least: float = SURE
+    """Score from which an object counts."""
+
+
+Way = Least | Separation
+"""How an output comes to objects: of a Mask R-CNN, or of a network of classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +73,8 @@ def find(model: Detector, images: Tensor, plan: Plan, least: float = LEAST, prop
     """
     model.eval()
     with plan.autocast():
-        found = model(plan.arrange(images), least, proposed)
-    return [from_masks((one["masks"][:, 0] >= 0.5).cpu().numpy(), one["scores"].float().cpu().numpy()) for one in found]
+        boxed = model.boxed(plan.arrange(images), least, proposed)
+        return [_positions(one, *images.shape[-2:]) for one in boxed]
 
 
 def confident(found: Detected, least: float) -> Detected:
@@ -87,23 +94,40 @@ def outputs_of(spec: Spec) -> tuple[str, ...]:
     return spec.outputs if isinstance(spec, DetectorSpec) else METHODS
 
 
-def unsettled(spec: Spec, output: str) -> Way:
-    """The way of an output before anything was chosen."""
+def way_of(spec: Spec, output: str, chosen: Mapping[str, Any] | None = None) -> Way:
+    """The way of an output by what was chosen for it (``Result.chosen``), or before anything was."""
     if isinstance(spec, DetectorSpec):
-        return partial(_sure, least=SURE)
-    return partial(_separated, how=Separation(cast(Method, output)))
+        return Least(**(chosen or {}))
+    return Separation(**(chosen or {"method": cast(Method, output)}))
 
 
-def settle(model: AnyNetwork, validation: Feed, plan: Plan) -> dict[str, Way]:
+def apart(answer: Answer, way: Way) -> Objects:
+    """The objects of a network's answer."""
+    if isinstance(way, Least):
+        return Objects(answer, confident(answer, way.least))
+    found = segment(answer, way)
+    return Objects(found, found)
+
+
+def settle(model: AnyNetwork, validation: Feed, plan: Plan, pause: Callable[[], None] = lambda: None) -> dict[str, Way]:
     """The way of each output, chosen by the mean Score on the validation side.
 
-    The masks of ``validation`` are numbers of objects.
+    The masks of ``validation`` are numbers of objects. ``pause`` is called after each case is answered, and before each
+    is scored.
     """
-    truths = (_truth(validation, case) for case in range(len(validation.spaces)))
-    cases: list[tuple[Any, Labels]] = list(zip(answers(model, validation, plan), truths, strict=True))
+    cases: list[tuple[Any, Labels]] = []
+    for answer in answers(model, validation, plan):
+        cases.append((answer, _truth(validation, len(cases))))
+        pause()
+
+    def in_turn() -> Iterator[tuple[Any, Labels]]:
+        for case in cases:
+            pause()
+            yield case
+
     if isinstance(model, Detector):
-        return {model.spec.primary: partial(_sure, least=_best_least(cases))}
-    return {method: partial(_separated, how=choose(cases, candidates(method))) for method in METHODS}
+        return {model.spec.primary: _best_least(in_turn())}
+    return {method: choose(in_turn(), candidates(method)) for method in METHODS}
 
 
 def judge_objects(
@@ -112,7 +136,7 @@ def judge_objects(
     """Count what is right in every case, whole, by each output; the masks of ``data`` are numbers of objects."""
     for position, answer in enumerate(answers(model, data, plan)):
         case, truth = cases[position], _truth(data, position)
-        found = {output: way(answer) for output, way in ways.items()}
+        found = {output: apart(answer, way) for output, way in ways.items()}
         keys = {"split": split, "case": case.id, "subject": case.subject}
         tables = [_counted(truth, objects, keys | {"output": output}) for output, objects in found.items()]
         yield FoundCase(joined(tables), found[outputs_of(model.spec)[-1]].sure.labels)
@@ -139,19 +163,18 @@ def _truth(data: Feed, case: int) -> Labels:
     return labels
 
 
-def _best_least(cases: Sequence[tuple[Detected, Labels]]) -> float:
+def _best_least(cases: Iterable[tuple[Detected, Labels]]) -> Least:
     """The least score that gives the highest mean Score, the first of equals."""
-    totals = [sum(score(truth, confident(found, least)) for found, truth in cases) for least in LEASTS]
-    return LEASTS[int(np.argmax(totals))]
+    totals = np.zeros(len(LEASTS))
+    for found, truth in cases:
+        totals += [score(truth, confident(found, least)) for least in LEASTS]
+    return Least(LEASTS[int(np.argmax(totals))])
 
 
-def _sure(found: Detected, least: float) -> Objects:
-    return Objects(found, confident(found, least))
-
-
-def _separated(probability: NDArray[np.float32], how: Separation) -> Objects:
-    found = segment(probability, how)
-    return Objects(found, found)
+def _positions(boxed: Found, height: int, width: int) -> Detected:
+    """Where each object is likelier than not, so that no more than some masks of the image's size are ever held."""
+    masks = (mask for some in pasted(boxed, height, width) for mask in (some[:, 0] >= 0.5).cpu().numpy())
+    return from_pixels((height, width), [np.flatnonzero(mask) for mask in masks], boxed["scores"].float().cpu().numpy())
 
 
 def _counted(truth: Labels, objects: Objects, keys: dict[str, str]) -> InstanceCounts:

@@ -6,11 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from small_objects import PLAN, label_map, network, pictures, squares
+from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from nestbench.datasets.contract import Case
-from nestbench.find import LEASTS, answers, confident, find, judge_objects, outputs_of, settle, unsettled
+from nestbench.errors import StoppedError
+from nestbench.find import LEASTS, answers, apart, confident, find, judge_objects, outputs_of, settle, way_of
 from nestbench.instances.detected import from_masks
 from nestbench.model import build
+from nestbench.model.detector import AT_ONCE
 from nestbench.results.instance_scores import joined, mean_scores
 
 
@@ -53,27 +56,54 @@ def test_average_precision_is_of_all_that_is_found_and_the_rest_of_what_is_sure(
     model, feed = sided("maskrcnn"), squares(2)
     cases = [Case(str(i), str(i)) for i in range(2)]
     (every, *_) = answers(model, feed, PLAN)
-    ways = {"masks": unsettled(model.spec, "masks")}
+    ways = {"masks": way_of(model.spec, "masks")}
     counts = next(iter(judge_objects(model, ways, feed, cases, PLAN, "test"))).counts
     assert len(counts.detections) == len(every) > 0
-    assert int(counts.cases["tp_50"].iloc[0] + counts.cases["fp_50"].iloc[0]) == len(ways["masks"](every).sure)
+    assert int(counts.cases["tp_50"].iloc[0] + counts.cases["fp_50"].iloc[0]) == len(apart(every, ways["masks"]).sure)
 
 
-def test_the_least_score_is_chosen_on_the_validation_side():
-
+def test_the_least_score_is_chosen_on_the_validation_side(monkeypatch):
     model, feed = sided("maskrcnn"), squares(2)
     truths = [feed.masks(i, tuple(slice(0, n) for n in feed.spaces[i]))[0].numpy() for i in range(2)]
 
-    def said(images, least=0.0, proposed=0.0):
-        truth = next(turns)
-        masks = np.stack([truth == n for n in (1, 2, 3, 4)] + [truth == 0])[:, None]
-        scores = torch.tensor([0.99, 0.98, 0.97, 0.96, 0.6])
-        return [{"masks": torch.from_numpy(masks).float(), "scores": scores}]
+    def said(*_):
+        for truth in truths:
+            yield from_masks(np.stack([truth == n for n in (1, 2, 3, 4, 0)]), [0.99, 0.98, 0.97, 0.96, 0.6])
 
-    turns = iter(truths)
-    model.forward = said
-    way = settle(model, feed, PLAN)["masks"]
-    assert way.keywords["least"] == min(least for least in LEASTS if least > 0.6)
+    monkeypatch.setattr("nestbench.find.answers", said)
+    assert settle(model, feed, PLAN)["masks"].least == min(least for least in LEASTS if least > 0.6)
+
+
+@pytest.mark.parametrize("name", ["maskrcnn", "unet"])
+@pytest.mark.parametrize("stop_at", [1, 3, 4])
+def test_what_is_chosen_can_be_stopped_at_each_case_while_answers_come_and_while_they_are_scored(name, stop_at):
+    pauses = iter(range(1, 99))
+
+    def pause():
+        if next(pauses) == stop_at:
+            raise StoppedError("now")
+
+    with pytest.raises(StoppedError):
+        settle(sided(name), squares(2), PLAN, pause)
+
+
+@pytest.mark.parametrize("size", [(37, 50), (32, 32)])
+def test_what_is_found_is_what_the_masks_are_and_few_of_them_are_ever_made_at_once(monkeypatch, size):
+    model, made = sided("maskrcnn"), []
+
+    def paste(masks, boxes, shape):
+        made.append(len(masks))
+        return paste_masks_in_image(masks, boxes, shape)
+
+    images = torch.randn(1, 1, *size)
+    with torch.no_grad():
+        (whole,) = model(images, 0.0)
+    monkeypatch.setattr("nestbench.model.detector.paste_masks_in_image", paste)
+    (found,) = find(model, images, PLAN, 0.0)
+    expected = from_masks((whole["masks"][:, 0] >= 0.5).numpy(), whole["scores"].numpy())
+    np.testing.assert_array_equal(found.masks, expected.masks)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    assert sum(made) == len(whole["masks"]) > AT_ONCE >= max(made)
 
 
 def test_a_detector_sees_pictures_whole_that_are_larger_than_its_windows():

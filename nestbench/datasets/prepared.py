@@ -43,7 +43,7 @@ from nestbench.study.data import DatasetSpec
 from nestbench.study.words import slug
 
 # Raised whenever the arrays of one source would come out otherwise.
-_FORMAT = 7
+_FORMAT = 8
 
 OBJECTS = "objects.parquet"
 

@@ -45,13 +45,15 @@ def resized_mask(mask: Pixels, space: Space) -> Pixels:
 
 
 def resized_instances(instances: Labels, mask: Pixels) -> Labels:
-    """Resize by the nearest pixel to the resized mask's shape, and let every object end where the mask does."""
-    axes = ((2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(instances.shape, mask.shape, strict=True))
-    nearest = instances[np.ix_(*axes)]
-    if not nearest.any():
+    """Resize to the resized mask's shape: each pixel of the mask takes the object that covers most of it.
+
+    Every object ends where the mask does; a pixel of the mask that no object covers takes the nearest one.
+    """
+    covering = _most_covering_object(instances, mask.shape)
+    if not covering.any():
         return np.asarray(mask > 0, dtype=np.int32)
-    places = distance_transform_edt(nearest == 0, return_distances=False, return_indices=True)
-    return np.asarray(np.where(mask > 0, nearest[tuple(places)], 0), dtype=np.int32)
+    places = distance_transform_edt(covering == 0, return_distances=False, return_indices=True)
+    return np.asarray(np.where(mask > 0, covering[tuple(places)], 0), dtype=np.int32)
 
 
 def _resized(values: Pixels, space: Space, resize: Callable[[Pixels, int, int], Pixels]) -> Pixels:
@@ -82,3 +84,29 @@ def _most_covering(values: Pixels, height: int, width: int) -> Pixels:
             best[covered > most] = label
         most = covered if most is None else np.maximum(most, covered)
     return best
+
+
+def _most_covering_object(instances: Labels, space: Space) -> Labels:
+    """The number that most pixels of each block have, background aside; the lowest of equals, 0 where none has one."""
+    sources, targets = zip(*map(_blocks, instances.shape, space), strict=True)
+    seen = instances[np.ix_(*sources)]
+    where = np.nonzero(seen)
+    numbers, rank = np.unique(seen[where], return_inverse=True)
+    places = np.ravel_multi_index([axis[own] for axis, own in zip(targets, where, strict=True)], space)
+    pairs, votes = np.unique(places * len(numbers) + rank, return_counts=True)
+    place, which = np.divmod(pairs, max(1, len(numbers)))
+    best = np.zeros(space, np.int32)
+    order = np.lexsort((-votes, place))
+    _, first = np.unique(place[order], return_index=True)
+    chosen = order[first]
+    best.ravel()[place[chosen]] = numbers[which[chosen]]
+    return best
+
+
+def _blocks(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of ``old`` pixels of an axis are looked at for ``new`` ones, and for which: as Pillow's box filter does."""
+    if new > old:
+        every = np.arange(new)
+        return (2 * every + 1) * old // (2 * new), every
+    every = np.arange(old)
+    return every, ((2 * every + 1) * new - 1) // (2 * old)

@@ -134,8 +134,8 @@ def _aggregated(pairs: Overlap) -> dict[str, int]:
     order = np.lexsort((-pairs.iou, pairs.true))
     met, first = np.unique(pairs.true[order], return_index=True)
     best = order[first]
-    missed, unused = _marked(met, len(pairs.true_areas)), _marked(pairs.found[best], len(pairs.found_areas))
-    rest = pairs.true_areas[~missed].sum() + pairs.found_areas[~unused].sum()
+    reached, used = _marked(met, len(pairs.true_areas)), _marked(pairs.found[best], len(pairs.found_areas))
+    rest = pairs.true_areas[~reached].sum() + pairs.found_areas[~used].sum()
     return {"aji_intersection": int(pairs.shared[best].sum()), "aji_union": int(pairs.union[best].sum() + rest)}
 
 

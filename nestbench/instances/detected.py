@@ -54,7 +54,7 @@ def from_masks(masks: NDArray[Any], scores: Sequence[float] | NDArray[Any]) -> D
     """Objects of masks (n, H, W), of bool, and their scores (n,), in any order; an empty mask is no object."""
     _, height, width = masks.shape
     pixels = [np.flatnonzero(mask) for mask in masks]
-    return _sorted((height, width), pixels, np.asarray(scores, np.float32))
+    return from_pixels((height, width), pixels, scores)
 
 
 def from_labels(labels: NDArray[np.integer[Any]], scores: Sequence[float] | NDArray[Any]) -> Detected:
@@ -65,14 +65,19 @@ def from_labels(labels: NDArray[np.integer[Any]], scores: Sequence[float] | NDAr
     ends = np.flatnonzero(np.diff(numbers[order])) + 1
     pixels = np.split(places[order], ends) if len(places) else []
     height, width = labels.shape
-    return _sorted((height, width), pixels, np.asarray(scores, np.float32))
+    return from_pixels((height, width), pixels, scores)
 
 
-def _sorted(shape: tuple[int, int], pixels: Sequence[Places], scores: Floats) -> Detected:
+def from_pixels(shape: tuple[int, int], pixels: Sequence[Places], scores: Sequence[float] | NDArray[Any]) -> Detected:
+    """Objects of a picture (H, W): the ascending flat positions of each one's pixels, and their scores, in any order.
+
+    One without pixels is no object. Raises ValueError where objects and scores are not as many.
+    """
     if len(pixels) != len(scores):
         raise ValueError(f"{len(pixels)} objects and {len(scores)} scores")
-    order = [i for i in np.argsort(-scores, kind="stable") if len(pixels[i])]
-    return Detected(shape, tuple(pixels[i] for i in order), scores[order])
+    sureness = np.asarray(scores, np.float32)
+    order = [i for i in np.argsort(-sureness, kind="stable") if len(pixels[i])]
+    return Detected(shape, tuple(pixels[i] for i in order), sureness[order])
 
 
 def without_small(found: Detected, smallest: int) -> Detected:

@@ -1,5 +1,6 @@
 """Mask R-CNN: torchvision's region proposals, RoI align, heads and losses, on a pyramid of ours."""
 
+from collections.abc import Iterator
 from typing import Any, TypedDict, cast
 
 import torch
@@ -8,6 +9,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign
 
@@ -16,8 +18,10 @@ from nestbench.model.pyramid import Pyramid
 from nestbench.model.spec import DetectorSpec, Spec
 
 STEPS = (1.0, 2**0.5)
-"""Anchors of a level, in units of twice its stride. With those of the next level an octave above, a side of 4 to 107
-pixels (at depth 4) is at most the fourth root of 2 from that of an anchor, which overlaps it by 0.7 then."""
+"""Anchors of a level, in units of twice its stride. With those of the next level an octave above, a square of 3.4 to
+107 pixels (at depth 4) has an anchor that overlaps it by .67 at least where both have one centre: by 2^-.5, but that
+torchvision rounds corners to whole pixels. Centres are a stride apart: at worst it is .45 for sides from 5 pixels on,
+and .36 for one of 3.4."""
 RATIOS = (0.5, 1.0, 2.0)
 
 MOST = 1000
@@ -26,6 +30,8 @@ fullest picture holds 375, and torchvision's own limit of 100 objects would leav
 SAMPLED = 64
 """Regions of an image that the heads learn from at each step, a quarter of them objects: the heads of 512, which
 torchvision takes of an image of 800 pixels, would be nearly all of a step's work on a small one."""
+AT_ONCE = 32
+"""Masks of an image's size that are made at a time: a thousand of them would take more memory than all else."""
 LEAST = 0.05
 """Score of the least sure objects that are found, as in torchvision."""
 
@@ -81,6 +87,12 @@ class Detector(nn.Module):
 
         Regions that are proposed with a score up to ``proposed`` are not looked at, which is faster.
         """
+        height, width = images.shape[-2:]
+        boxed = self.boxed(images, least, proposed)
+        return [{**one, "masks": torch.cat(list(pasted(one, height, width)))} for one in boxed]
+
+    def boxed(self, images: Tensor, least: float = LEAST, proposed: float = 0.0) -> list[Found]:
+        """As ``forward``, but the masks (n, 1, 28, 28) are of the boxes: ``pasted`` brings them into the image."""
         self._ask_for(losses=False)
         self.rcnn.roi_heads.score_thresh, self.rcnn.rpn.score_thresh = least, proposed
         return cast(list[Found], self.rcnn(list(images)))
@@ -94,6 +106,13 @@ class Detector(nn.Module):
         """What is computed of images (N, C, H, W) wherever objects are: the logit of each cell and anchor, (N, n)."""
         logits, _ = self.rcnn.rpn.head(list(self.pyramid(images).values()))
         return torch.cat([level.flatten(1) for level in logits], dim=1)
+
+
+def pasted(boxed: Found, height: int, width: int) -> Iterator[Tensor]:
+    """Masks (n, 1, H, W) of what ``Detector.boxed`` found in an image, some at a time; at least once, if of none."""
+    for first in range(0, max(1, len(boxed["boxes"])), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        yield paste_masks_in_image(boxed["masks"][some], boxed["boxes"][some], (height, width))
 
 
 def settings(pyramid: Pyramid) -> dict[str, Any]:
@@ -127,11 +146,19 @@ def refuse_detector(spec: Spec) -> None:
 
 
 def _unscaled(channels: int) -> Any:
-    """Images as they come, standardised and of the study's size; torchvision would bring them to 800 pixels."""
+    """Images as they come, standardised and of the study's size; torchvision would bring them to 800 pixels.
+
+    Masks stay those of their boxes; torchvision would bring all of them to the image's size at once.
+    """
     transform = GeneralizedRCNNTransform(0, 0, [0.0] * channels, [1.0] * channels)
     transform.resize = _as_they_are
+    transform.postprocess = _as_it_was_found
     return transform
 
 
 def _as_they_are(image: Tensor, target: Any = None) -> tuple[Tensor, Any]:
     return image, target
+
+
+def _as_it_was_found(found: list[dict[str, Tensor]], *_: Any) -> list[dict[str, Tensor]]:
+    return found

@@ -26,7 +26,7 @@ from nestbench.study.files import read_study
 from nestbench.study.schema import Run, Study
 from nestbench.study.words import slug
 
-_FACTS = ("primary", "validation", "best_epoch", "epochs", "stopped", "parameters", "seconds", "parts")
+_FACTS = ("primary", "validation", "best_epoch", "epochs", "stopped", "parameters", "seconds", "parts", "chosen")
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,9 @@ class Result:
     """Wall-clock seconds of training, validation included."""
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     """Test scores by output (``L1``.., ``ensemble``) and metric, means over subjects; empty for a search's trial."""
+    chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """How each output tells objects apart, as was chosen on the validation side: the fields of its ``find.Way``; empty
+    where classes of pixels are judged."""
     environment: dict[str, Any] = field(default_factory=dict)
     parts: int = 1
     """In how many parts a batch went through the network, because as a whole it did not fit in memory."""

@@ -42,9 +42,9 @@ def ready_data(study: Study, root: Path, cache: Path) -> Generator[Preparing | T
     ready = {}
     for spec in study.datasets:
         prepared = yield from _prepared(spec, root, cache)
-        if study.task == "instance":
-            _check_instances(prepared, spec)
         split = split_cases(prepared.cases, spec.split or prepared.shares)
+        if study.task == "instance":
+            _check_instances(prepared, spec, split)
         twins = _twins(prepared, split, cache)
         if twins.found:
             yield Twinned(spec.title, twins)
@@ -67,7 +67,7 @@ def make_job(ready: dict[str, Ready], plan: Plan, folder: Path, run: Run, **mann
     return Job(run, one.prepared.folder, one.prepared.content, one.split, plan, folder, **manners)
 
 
-def _check_instances(prepared: Prepared, spec: DatasetSpec) -> None:
+def _check_instances(prepared: Prepared, spec: DatasetSpec, split: Split) -> None:
     """Raise RequestError for a data set in which no objects can be learnt."""
     if prepared.dims == 3:
         raise RequestError(f"data set '{spec.title}' holds volumes, and task 'instance' takes pictures")
@@ -75,6 +75,11 @@ def _check_instances(prepared: Prepared, spec: DatasetSpec) -> None:
         raise RequestError(
             f"data set '{spec.title}' does not tell objects apart, so task 'instance' cannot be learnt on it "
             "(nuclei, synthetic and coco do, and folder with instances: true)"
+        )
+    if not prepared.objects()["case"].isin([prepared.cases[i].id for i in split.train]).any():
+        raise RequestError(
+            f"data set '{spec.title}' has no object in its {len(split.train)} training cases, so task 'instance' "
+            "cannot be learnt on it"
         )
 
 

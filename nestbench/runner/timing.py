@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 from nestbench.datasets.feed import feed
 from nestbench.errors import RequestError
-from nestbench.find import outputs_of
+from nestbench.find import Way, outputs_of, way_of
 from nestbench.machine import Plan, cores, device_name
 from nestbench.model import Spec, load
 from nestbench.model.size import network_size
 from nestbench.results.atomic import sweep, write_json
 from nestbench.results.places import seed_folder
 from nestbench.results.reading import read_json
-from nestbench.results.records import WEIGHTS, fingerprint
+from nestbench.results.records import WEIGHTS, fingerprint, read_result
 from nestbench.runner.data import Ready
 from nestbench.runner.events import Timing
 from nestbench.runner.told import told
@@ -36,6 +36,8 @@ class Wanted(NamedTuple):
     spec: Spec
     weights: Path | None = None
     """Those that it finds objects with: how long that takes depends on what it finds."""
+    way: Way | None = None
+    """How it comes to objects, as was chosen for these weights."""
 
 
 ROUNDS = 15
@@ -47,7 +49,7 @@ def time_networks(study: Study, folder: Path, ready: dict[str, Ready], plan: Pla
     path = folder / "speed" / f"{slug(device_name(plan.device).lower())}.json"
     wanted = _objects_wanted(study, folder, ready) if study.task == "instance" else _wanted(study, ready)
     whole = replace(plan, threads=cores())
-    if _known(path) == [(row, asdict(whole)) for row, _, _ in wanted]:
+    if _known(path) == [(row, asdict(whole)) for row, *_ in wanted]:
         return
 
     def work(say: Callable[[Timing], None]) -> list[Row]:
@@ -93,9 +95,11 @@ def _memory(one: Wanted, size: int, plan: Plan) -> Row:
 def _time_objects(wanted: list[Wanted], ready: Ready, plan: Plan, heard: Callable[[int], None]) -> list[Taken]:
     """Time each output of trained networks, from pictures of the test side to their objects."""
     held = {one.weights: load(one.weights) for one in wanted if one.weights}
-    pictures = [feed(ready.prepared, [i], ready.spec, plan.device, truth="instances") for i in ready.split.test]
-    found = [(held[one.weights], str(one.row["output"])) for one in wanted if one.weights]
-    return measure_objects(found, pictures[:ROUNDS], plan, ROUNDS, heard)
+    pictures = [
+        feed(ready.prepared, [i], ready.spec, plan.device, truth="instances") for i in ready.split.test[:ROUNDS]
+    ]
+    found = [(held[one.weights], one.way) for one in wanted if one.weights and one.way]
+    return measure_objects(found, pictures, plan, ROUNDS, heard)
 
 
 def _wanted(study: Study, ready: dict[str, Ready]) -> list[Wanted]:
@@ -118,8 +122,12 @@ def _objects_wanted(study: Study, folder: Path, ready: dict[str, Ready]) -> list
         spec = network_spec(cell, ready[cell.dataset.title].prepared)
         weights = (seed_folder(folder, cell, seed) / WEIGHTS for seed in range(study.seeds))
         first = next((path for path in weights if path.exists()), None)
-        outputs = outputs_of(spec) if first else ()
-        found += [Wanted(_row(cell, output, spec), spec, first) for output in outputs]
+        result = read_result(first.parent) if first else None
+        if result is None:
+            continue
+        for output in outputs_of(spec):
+            way = way_of(spec, output, result.chosen.get(output))
+            found.append(Wanted(_row(cell, output, spec), spec, first, way))
     return found
 
 

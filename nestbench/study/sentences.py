@@ -26,7 +26,9 @@ def checked(what: str, model: type[Checked], content: Any) -> Checked:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise RequestError(f"{what}: {_sentence(error, model)}") from error
+        said = _sentence(error, model)
+        # Where all that was read is at fault, there is no place in it to be named after a colon.
+        raise RequestError(f"{what}{said}" if said.startswith(" is ") else f"{what}: {said}") from error
 
 
 def shown(value: Any) -> str:

@@ -21,7 +21,7 @@ from nestbench.results.running import running
 from nestbench.train import Keeper, Lesson, fit, masks_lesson, objects_lesson
 from nestbench.work.diary import open_diary
 from nestbench.work.job import Job, Stop, network_spec
-from nestbench.work.judge import judge_instances, judge_masks
+from nestbench.work.judge import Judged, judge_instances, judge_masks
 
 OnEpoch = Callable[[Epoch], bool]
 """Called after each epoch; True asks the run to end."""
@@ -108,7 +108,7 @@ def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], st
     best = max((e for e in epochs if e.best), key=lambda e: e.index)
     write_epochs(folder, epochs)
     test = judge_instances if job.run.cell.task == "instance" else judge_masks
-    scores = {} if job.run.trial is not None else test(job, data, model, stop)
+    judged = Judged({}, {}) if job.run.trial is not None else test(job, data, model, stop)
     return Result(
         identity=job.identity,
         primary=outputs_of(model.spec)[-1] if job.run.cell.task == "instance" else model.spec.primary,
@@ -119,7 +119,8 @@ def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], st
         parameters=sum(p.numel() for p in model.parameters()),
         seconds=sum(e.seconds for e in epochs),
         parts=job.parts,
-        scores=scores,
+        scores=judged.scores,
+        chosen=judged.chosen,
         environment=environment(job.plan),
     )
 

@@ -1,6 +1,9 @@
 """The test cases of a run, opened once: counts, predictions and weights are written, and mean scores returned."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -19,10 +22,15 @@ from nestbench.results.records import WEIGHTS, write_cases
 from nestbench.results.scores import mean_scores
 from nestbench.work.job import Job, Stop
 
-Scores = dict[str, dict[str, float]]
+
+class Judged(NamedTuple):
+    """What a result says of the test (``results.records.Result``)."""
+
+    scores: dict[str, dict[str, float]]
+    chosen: dict[str, dict[str, Any]]
 
 
-def judge_masks(job: Job, data: Prepared, model: AnyNetwork, stop: Stop) -> Scores:
+def judge_masks(job: Job, data: Prepared, model: AnyNetwork, stop: Stop) -> Judged:
     """Judge the classes of pixels of each output; raises StoppedError where the run is to stop."""
     folder, spec = run_folder(job.folder, job.run), job.run.cell.dataset
     tables = []
@@ -38,14 +46,14 @@ def judge_masks(job: Job, data: Prepared, model: AnyNetwork, stop: Stop) -> Scor
     counts = pd.concat(tables, ignore_index=True)
     write_cases(folder, counts)
     _keep(job, data, model)
-    return mean_scores(counts, "test")
+    return Judged(mean_scores(counts, "test"), {})
 
 
-def judge_instances(job: Job, data: Prepared, model: AnyNetwork, stop: Stop) -> Scores:
+def judge_instances(job: Job, data: Prepared, model: AnyNetwork, stop: Stop) -> Judged:
     """Judge the objects of each output; raises StoppedError where the run is to stop."""
     folder, spec = run_folder(job.folder, job.run), job.run.cell.dataset
     feeds = {split: feed(data, side, spec, job.plan.device, truth="instances") for split, side in _sides(job)}
-    ways = settle(model, feeds["validation"], job.plan)
+    ways = settle(model, feeds["validation"], job.plan, partial(_heed, stop))
     tables = []
     with writing_predictions(folder) as write:
         for split, side in _sides(job):
@@ -59,7 +67,8 @@ def judge_instances(job: Job, data: Prepared, model: AnyNetwork, stop: Stop) -> 
     counts = instance_scores.joined(tables)
     write_instances(folder, counts)
     _keep(job, data, model)
-    return instance_scores.mean_scores(counts, "test")
+    chosen = {output: asdict(way) for output, way in ways.items()}
+    return Judged(instance_scores.mean_scores(counts, "test"), chosen)
 
 
 def _sides(job: Job) -> Iterator[tuple[str, tuple[int, ...]]]:

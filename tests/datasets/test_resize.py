@@ -33,6 +33,32 @@ def test_after_resizing_objects_still_end_where_the_mask_does(mask: np.ndarray):
     assert instances.dtype == np.int32
 
 
+@given(arrays(np.int32, (24, 36), elements=st.sampled_from([0, 0, 1, 2, 70_000])), st.sampled_from([1, 2, 3, 4]))
+def test_a_pixel_of_the_mask_takes_the_object_that_covers_most_of_it(objects: np.ndarray, side: int):
+    mask = resized_mask((objects > 0).astype(np.uint8), (24 // side, 36 // side))
+    resized = resized_instances(objects, mask)
+    assert ((resized > 0) == (mask > 0)).all()
+    for row, column in zip(*np.nonzero(mask), strict=True):
+        block = objects[row * side : (row + 1) * side, column * side : (column + 1) * side]
+        numbers, counts = np.unique(block[block > 0], return_counts=True)
+        assert resized[row, column] in numbers[counts == counts.max()]
+
+
+@given(arrays(np.int32, (13, 17), elements=st.integers(0, 3)), st.tuples(st.integers(1, 30), st.integers(1, 30)))
+def test_at_any_size_no_object_is_made_up(objects: np.ndarray, space: tuple[int, int]):
+    resized = resized_instances(objects, resized_mask((objects > 0).astype(np.uint8), space))
+    assert set(resized.ravel()) <= {0, *objects.ravel()}
+
+
+def test_objects_with_a_notch_where_their_middle_is_stay_apart():
+    cells = np.array([[1, 2], [3, 4]], np.int32)
+    objects = cells.repeat(4, axis=0).repeat(4, axis=1)
+    objects[2::4, 2::4] = 0
+    objects[2, 2] = 1
+    mask = resized_mask((objects > 0).astype(np.uint8), (2, 2))
+    np.testing.assert_array_equal(resized_instances(objects, mask), cells)
+
+
 @given(st.integers(16, 40), st.integers(1, 4))
 def test_the_same_size_changes_nothing(size: int, channels: int):
     values = np.random.default_rng(size).integers(0, 256, (size, size, channels), np.uint8)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -67,10 +68,17 @@ def targets():
     return [{"boxes": boxes, "labels": torch.ones(3, dtype=torch.int64), "masks": masks}] * 2
 
 
-@pytest.mark.parametrize(("encoder", "depth"), [("plain:8", 3), ("timm:resnet18", 4), ("timm:resnet50", 5)])
+def few(rcnn):
+    """Let a Mask R-CNN find a few objects only: an untrained one is unsure of all regions, and finds a thousand."""
+    rcnn.roi_heads.detections_per_img = 8
+    rcnn.rpn._pre_nms_top_n = rcnn.rpn._post_nms_top_n = {"training": 64, "testing": 64}
+
+
+@pytest.mark.parametrize(("encoder", "depth"), [("plain:8", 3), ("timm:resnet18", 4)])
 def test_mask_rcnn_is_torchvisions_own_on_the_same_weights_output_for_output(encoder, depth):
     ours = network("maskrcnn", encoder, depth, in_channels=3)
     theirs = torchvisions(ours, 64)
+    few(ours.rcnn), few(theirs)
     images = torch.randn(2, 3, 64, 64)
     ours.train(), theirs.train()
     torch.manual_seed(1)
@@ -80,10 +88,28 @@ def test_mask_rcnn_is_torchvisions_own_on_the_same_weights_output_for_output(enc
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[key], expected[key]) for key in expected)
     ours.eval(), theirs.eval()
-    for one, other in zip(ours(images), theirs(list(images)), strict=True):
+    with torch.no_grad():
+        pairs = list(zip(ours(images), theirs(list(images)), strict=True))
+    for one, other in pairs:
         assert one.keys() == other.keys()
         assert len(one["scores"]) > 0
         assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize(("least", "away", "overlap"), [(3.4, 0, 0.67), (5, 16, 0.45), (3.4, 16, 0.36)])
+def test_some_anchor_overlaps_every_square_by_as_much_as_the_docs_say(least, away, overlap):
+    anchors = network(depth=4).rcnn.rpn.anchor_generator.cell_anchors
+    places = np.arange(0, away + 0.5, 0.5)
+    side, x, y = np.meshgrid(np.geomspace(least, 107, 150), places, places, indexing="ij")
+    best = np.zeros_like(side)
+    for stride, own in zip((2, 4, 8, 16, 32), anchors, strict=True):
+        dx, dy = (np.abs(place - np.round(place / stride) * stride) for place in (x, y))
+        for right, bottom in own[:, 2:].tolist():
+            across = np.minimum(side / 2, dx + right) - np.maximum(-side / 2, dx - right)
+            down = np.minimum(side / 2, dy + bottom) - np.maximum(-side / 2, dy - bottom)
+            shared = across.clip(0) * down.clip(0)
+            best = np.maximum(best, shared / (side**2 + 4 * right * bottom - shared))
+    assert best.min() == pytest.approx(overlap, abs=0.006)
 
 
 def test_with_256_channels_the_heads_are_torchvisions_in_every_size():

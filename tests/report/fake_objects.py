@@ -1,8 +1,9 @@
 """Writes results of an instance study that nobody ran, from pictures that are drawn and answers that are made up."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from nestbench.datasets.objects import measure
 from nestbench.datasets.readers.synthetic import Synthetic
 from nestbench.instances.count import count
 from nestbench.instances.detected import Detected, from_masks
-from nestbench.instances.separate import METHODS, Separation, segment
+from nestbench.instances.separate import METHODS, Method, Separation, segment
 from nestbench.results.instance_scores import InstanceCounts, joined, mean_scores
 from nestbench.results.instance_tables import write_instances
 from nestbench.results.places import run_folder
@@ -54,6 +55,12 @@ def drawn(cases: int) -> dict[str, Sample]:
 
 def outputs(model: str) -> tuple[str, ...]:
     return ("masks",) if is_detector(model) else METHODS
+
+
+def chosen(output: str, seed: int) -> dict[str, Any]:
+    if output == "masks":
+        return {"least": (0.7, 0.9)[seed % 2]}
+    return asdict(Separation(cast(Method, output), 0.3, smallest=5))
 
 
 def _write_dataset(folder: Path, samples: dict[str, Sample]) -> None:
@@ -107,6 +114,7 @@ def _write_run(folder: Path, run: Run, samples: dict[str, Sample]) -> None:
         parameters=int(1e6 * MILLIONS[model]),
         seconds=300.0,
         scores=mean_scores(counts, "test"),
+        chosen={output: chosen(output, run.seed) for output in outputs(model)},
         environment={"python": "3.11.9", "torch": "2.11.0", "nestbench": "0.1.0"},
     )
     write_result(folder, result)

@@ -1,11 +1,15 @@
 """A tiny study of objects, run once: what it writes, what a second start does, and what it refuses."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
+from nestbench.datasets.feed import feed
 from nestbench.errors import RequestError
+from nestbench.find import LEASTS
+from nestbench.instances.separate import METHODS, Separation, candidates
 from nestbench.results.instance_tables import read_instances
 from nestbench.results.places import run_folder
 from nestbench.results.predictions import read_predictions
@@ -14,6 +18,7 @@ from nestbench.runner.check import check_study
 from nestbench.runner.events import Finished, Planned, Started
 from nestbench.runner.means import Means
 from nestbench.runner.study import run_study
+from nestbench.speed.networks import Timing as Taken
 from nestbench.study.schema import Study
 
 
@@ -58,6 +63,35 @@ def test_all_rows_stand_in_the_same_tables(place, results):
         for split in ("validation", "test"):
             own = counts.of(split).cases
             assert sorted(own["case"]) == sorted(described["split"][split] * len(outputs[model]))
+
+
+def test_what_was_chosen_on_validation_is_written_down_and_what_is_timed(place, results):
+    ways = {model: result.chosen for model, (_, result) in results.items()}
+    assert ways["maskrcnn++"]["masks"]["least"] in LEASTS
+    assert {output: Separation(**way).method for output, way in ways["unet"].items()} == {n: n for n in METHODS}
+    assert Separation(**ways["unet"]["watershed"]) in candidates("watershed")
+    assert ways == {model: read_result(folder).chosen for model, (folder, _) in results.items()}
+
+
+def test_time_is_of_what_was_chosen_and_no_more_pictures_are_loaded_than_rounds_take(place, results, monkeypatch):
+    (path,) = (place / "results" / "speed").iterdir()
+    before, fed, timed = path.read_bytes(), [], []
+
+    def counted(*arguments, **options):
+        fed.append(arguments)
+        return feed(*arguments, **options)
+
+    def measured(found, *_):
+        timed.extend(asdict(way) for _, way in found)
+        return [Taken(1.0, 1.0, 1.0)] * len(found)
+
+    for name, value in (("ROUNDS", 1), ("feed", counted), ("measure_objects", measured)):
+        monkeypatch.setattr(f"nestbench.runner.timing.{name}", value)
+    path.unlink()
+    run(place, study())
+    path.write_bytes(before)
+    assert len(fed) == 1
+    assert timed == [way for model in ("maskrcnn++", "unet") for way in results[model][1].chosen.values()]
 
 
 def test_what_was_predicted_is_a_map_of_objects(place, results):
@@ -134,6 +168,10 @@ def test_a_search_goes_by_the_score_on_the_validation_side(place):
             {"datasets": [{"name": "folder", "path": "flat", "size": 32}]},
             "'folder' does not tell objects apart",
         ),
+        (
+            {"datasets": [{"name": "folder", "path": "bare", "size": 32, "instances": True}]},
+            "data set 'folder' has no object in its . training cases, so task 'instance' cannot be learnt on it",
+        ),
         ({"models": ["maskrcnn:1"]}, "depth 1 is too small for Mask R-CNN: its pyramid takes 2 or more"),
         (
             {"datasets": [{"name": "synthetic", "patch": 32, "dims": 3}]},
@@ -146,6 +184,8 @@ def test_what_no_study_of_objects_can_be_is_refused_before_training(tmp_path, sa
         picture = np.random.default_rng(number).integers(0, 255, (32, 32), dtype=np.uint8)
         save(tmp_path / "flat" / "images" / f"{number}.png", picture)
         save(tmp_path / "flat" / "masks" / f"{number}.png", np.where(picture > 99, 255, 0).astype(np.uint8))
+        save(tmp_path / "bare" / "images" / f"{number}.png", picture)
+        save(tmp_path / "bare" / "masks" / f"{number}.png", np.zeros_like(picture))
     with pytest.raises(RequestError, match=said):
         run(tmp_path, study(**changes))
     assert not list(tmp_path.glob("results/**/run.log"))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from small_lesson import weights
 from small_objects import PLAN, label_map, many, network, pictures, squares
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nestbench.datasets.augment import draws, move
 from nestbench.errors import StoppedError
@@ -54,6 +55,22 @@ def test_targets_are_the_objects_of_a_label_map(labels):
         np.testing.assert_array_equal(mask, labels == number)
         rows, columns = np.nonzero(labels == number)
         assert box == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+def test_masks_of_targets_are_made_once_and_not_copied():
+    stores = set()
+
+    class Seen(TorchDispatchMode):
+        def __torch_dispatch__(self, function, _, arguments=(), options=None):
+            made = function(*arguments, **(options or {}))
+            if isinstance(made, torch.Tensor) and made.numel() == 1500 * 96**2:
+                stores.add(made.untyped_storage().data_ptr())
+            return made
+
+    with Seen():
+        masks = targets(many())["masks"]
+    assert masks.dtype == torch.uint8
+    assert stores == {masks.untyped_storage().data_ptr()}
 
 
 def test_objects_move_with_their_image():

@@ -47,6 +47,8 @@ def sections(evidence: Evidence, numbers: Tables, search: list[Block], build: Pa
     study = evidence.study
     main = numbers["members"]
     results = [sheets.members(main, study.depth, study.seeds), sheets.pooled(main, study.depth)]
+    if "ways" in numbers:
+        results.append(sheets.ways(numbers["ways"], study.depth))
     if "paper" in numbers:
         results += [sheets.printed(numbers["paper"], study.depth), ledgers.protocols(numbers["protocol"])]
     yield [heading("Results"), *results]

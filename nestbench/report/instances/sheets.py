@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 
 from nestbench.report.blocks import Block, Cell, bold, column, table
-from nestbench.report.frames import first, groups, rows
+from nestbench.report.frames import PANEL, first, groups, rows
+from nestbench.report.instances.tables import CHOSEN
 from nestbench.report.names import NONE, counted, points, significant, spread, title
 from nestbench.report.sheets import grouped
 from nestbench.results.instance_scores import SIZES
@@ -34,7 +35,17 @@ _SIZES = (
     "that is wrong counts against its own size."
 )
 
-_SPEED = "Median time of an image, and its quartiles, from the image to its objects told apart."
+_WAYS = (
+    "What each run chose by the mean Score on the validation cases: the score from which an object of a Mask R-CNN "
+    "counts, the probability from which a pixel does, the standard deviation in pixels by which the distance is "
+    "smoothed, the pixels between its tops at least, and the pixels of the smallest object. One value a seed, in the "
+    "order of the seeds, or one where all are equal."
+)
+
+_SPEED = (
+    "Median time of an image, and its quartiles, from the image to its objects told apart, with the weights of the "
+    "first seed and what was chosen for them on the validation cases."
+)
 
 Row = Any
 
@@ -113,6 +124,25 @@ def sizes(content: pd.DataFrame, depth: int) -> Block:
             named = f"{dataset}, {encoder}: {size} pixels, n = {own['true'].max():,}"
             body.append((named, [cells(row) for row in rows(own)]))
     return table(columns, body, _SIZES)
+
+
+def ways(content: pd.DataFrame, depth: int) -> Block:
+    """What was chosen on the validation side, a row per network and output."""
+    columns = [column("Network", "left", wide=True), column("objects by", "left")]
+    columns += map(column, ("score", "probability", "smoothed", "tops apart", "smallest"))
+
+    def cells(row: Row) -> list[Cell]:
+        return [title(row.model, depth), way(row.output), *(getattr(row, name) for name in CHOSEN)]
+
+    keys = [*PANEL, "model", "output"]
+    values = content.groupby(keys, sort=False)[list(CHOSEN)].agg(_values).reset_index()
+    return table(columns, grouped(values, cells), _WAYS)
+
+
+def _values(seeds: pd.Series) -> str:
+    """The values of all seeds, or the one that all have."""
+    printed = [NONE if pd.isna(value) else f"{value:g}" for value in seeds]
+    return printed[0] if len(set(printed)) == 1 else ", ".join(printed)
 
 
 def speed(content: pd.DataFrame, depth: int, device: str) -> Block:

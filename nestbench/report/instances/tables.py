@@ -21,6 +21,10 @@ WAY = [*CELL, "output"]
 
 SIZED = ("score", "found_50", "found_75", "best_iou", "best_dice")
 
+HILLS = ("smooth", "apart")
+CHOSEN = ("least", "threshold", *HILLS, "smallest")
+"""What a run chooses on the validation side (``find.Way``), the hills for the watershed alone."""
+
 Tables = dict[str, pd.DataFrame]
 
 
@@ -37,6 +41,7 @@ def make_tables(evidence: Evidence, objects: Objects) -> Tables:
         "protocol": protocols(evidence, theirs) if len(theirs) else theirs,
         "thresholds": by_threshold(judged),
         "sizes": by_size(evidence, objects),
+        "ways": ways(evidence),
         "speed": speed(evidence),
         "costs": costs(evidence),
         "search": chosen(evidence),
@@ -93,6 +98,20 @@ def by_size(evidence: Evidence, objects: Objects) -> pd.DataFrame:
     table = _spread(own, [*CELL, "size"], list(SIZED)).merge(true, on=[*CELL, "size"])
     cells = [cell.sort_values("size", key=lambda sizes: sizes.map(SIZES.index)) for _, cell in groups(table, CELL)]
     return pd.concat(cells, ignore_index=True)
+
+
+def ways(evidence: Evidence) -> pd.DataFrame:
+    """What was chosen on the validation side (``Result.chosen``), a row per run and output; nan where it has no such.
+
+    Connected components are cut at no hills, so nothing of those is said of them.
+    """
+    found = []
+    for row in evidence.done.to_dict("records"):
+        for output, way in row["chosen"].items():
+            own = dict.fromkeys(HILLS, math.nan) if way.get("method") == "components" else {}
+            found.append({name: row[name] for name in (*CELL, "seed")} | {"output": output} | way | own)
+    columns = [*CELL, "output", "seed", *CHOSEN]
+    return pd.DataFrame(found).reindex(columns=columns) if found else pd.DataFrame()
 
 
 def speed(evidence: Evidence) -> pd.DataFrame:

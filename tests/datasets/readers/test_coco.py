@@ -133,7 +133,7 @@ def test_what_a_file_has_wrong_is_named_before_an_image_is_read(made, content, p
         ("{", r"cannot read '.*annotations\.json'"),
         ({"images": [], "annotations": [], "categories": []}, r"images is \[\]"),
         ({"annotations": []}, "the key 'images' is missing"),
-        ([1, 2], "annotations.json"),
+        ([1, 2], r"annotations\.json' is \[1, 2\], but must hold keys and their values"),
     ],
 )
 def test_a_file_that_is_none_of_cocos_is_named(made: Path, said: object, sentence: str):

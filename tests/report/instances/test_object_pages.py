@@ -21,8 +21,16 @@ def test_the_report_says_all_that_was_found_of_objects(pdf: Path):
     assert [name for name in headings if name in wanted] == wanted
     assert "points of test Score" in chapter["answers"][0]
     said = json.dumps(chapter, ensure_ascii=False)
-    for words in ("Mask RCNN++", "arXiv 1912.05074", f"2 {TIMES} IoU / (1 + IoU)", "ms an image", "validation Score"):
+    for words in (
+        "Mask RCNN++",
+        "arXiv 1912.05074",
+        f"2 {TIMES} IoU / (1 + IoU)",
+        "ms an image",
+        "validation Score",
+        "0.7, 0.9, 0.7",
+    ):
         assert words in said
+    assert "0.7, 0.9, 0.7" in said
     assert "nan" not in said
 
 

@@ -74,6 +74,16 @@ def test_the_papers_numbers_stand_beside_each_way_of_its_own_networks(numbers: T
     assert "trials" in numbers["protocol"]["what"].tolist()
 
 
+def test_what_each_run_chose_on_validation_is_told(numbers: Tables):
+    table = numbers["ways"].set_index(["model", "output"])
+    assert table.loc[("maskrcnn", "masks"), "least"].tolist() == [0.7, 0.9, 0.7]
+    assert (
+        table.loc[("unet", "watershed"), ["threshold", "smooth", "apart", "smallest"]].to_numpy().tolist()
+        == [[0.3, 1, 4, 5]] * 3
+    )
+    assert table.loc[("unet", "components"), ["least", "smooth", "apart"]].isna().to_numpy().all()
+
+
 def test_speed_is_of_an_image_and_left_out_where_it_was_not_measured(numbers: Tables, tmp_path: Path):
     assert len(numbers["speed"]) == sum(len(outputs(model)) for model in MODELS)
     bare = make_tables(gather(write_fake_objects(tmp_path, cases=3, seeds=1, speed=False)))
