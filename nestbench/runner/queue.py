@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +51,8 @@ class CellQueue:
         """A trial of the search, with the recipe that it was begun with if it was stopped."""
         place = trial_folder(self.folder, self.search.cell, number)
         run = self.search.ask(number, read_begun(place))
-        write_begun(place, run)
+        with suppress(OSError, RequestError):  # a disk that is full ends the run itself, which says so
+            write_begun(place, run)
         self.flying.add(run)
         return run
 
@@ -69,7 +71,8 @@ class CellQueue:
         """Once every trial has ended, put down how much each searched key decided."""
         cell = cell_folder(self.folder, self.search.cell)
         if not self.trials and not self.flying and (said := self.search.importance()) is not None:
-            write_importance(cell, said)
+            with suppress(OSError, RequestError):  # on a full disk: the next start makes it again
+                write_importance(cell, said)
 
     def hopeless(self) -> Iterator[Run]:
         """The seeds that can never start, because every trial of the search failed; they leave the queue."""

@@ -66,7 +66,7 @@ def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Sto
     if waiting:
         with _crew(means, plan, folder) as crew:
             driver = Driver(queues, crew, job, retries=means.retries, silence=means.silence, stop=stop)
-            yield from _noted(driver.events(), folder, store)
+            yield from noted(driver.events(), folder, store)
     if stop():
         return
     for title, one in ready.items():
@@ -74,11 +74,11 @@ def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Sto
     yield from time_networks(study, folder, ready, plan)
 
 
-def _noted(events: Iterator[Event], folder: Path, store: Store) -> Iterator[Event]:
+def noted(events: Iterator[Event], folder: Path, store: Store) -> Iterator[Event]:
     """Put down why runs failed, and tell what became of the store."""
     for event in events:
         if isinstance(event, Failed):
-            with suppress(RequestError):  # on a full disk the reason is said, and not kept
+            with suppress(OSError, RequestError):  # on a full disk the reason is said, and not kept
                 write_failure(run_folder(folder, event.run), event.reason)
         yield event
         if said := store.news():

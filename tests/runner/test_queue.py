@@ -1,3 +1,5 @@
+import errno
+import os
 import shutil
 
 import pytest
@@ -150,6 +152,17 @@ def test_the_median_stopper_ends_a_trial_far_below_the_others(tmp_path):
         queue.close(run, result_of(job_in(tmp_path)(run), 0.8))
     bad = queue.next()
     assert any(queue.advance(bad, Epoch(i, 1.0, 1.0, 0.1, True, 1.0)) for i in range(20))
+
+
+def test_a_full_disk_does_not_stop_the_queues(tmp_path, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    queue = opened_first(tmp_path, searched(1))
+    monkeypatch.setattr("nestbench.results.atomic.sync", full)
+    run = queue.next()
+    queue.close(run, result_of(job_in(tmp_path)(run)))
+    assert queue.next().trial is None
 
 
 def test_a_reported_seed_is_never_stopped(tmp_path):

@@ -1,7 +1,9 @@
 """A whole tiny study, run once: its events, its files, and what a second start does."""
 
+import errno
 import itertools
 import json
+import os
 import threading
 
 import numpy as np
@@ -11,13 +13,14 @@ from nestbench.errors import RequestError
 from nestbench.results.records import read_result
 from nestbench.results.scores import case_scores
 from nestbench.runner.check import check_study
-from nestbench.runner.events import Advanced, Finished, Planned, Preparing, Started, Timing
+from nestbench.runner.events import Advanced, Failed, Finished, Planned, Preparing, Started, Timing
 from nestbench.runner.means import Means
 from nestbench.runner.status import study_status
-from nestbench.runner.study import run_study
+from nestbench.runner.study import noted, run_study
 from nestbench.runner.timing import ROUNDS
 from nestbench.runner.told import told
-from nestbench.study.schema import Study
+from nestbench.searches.store import new_store
+from nestbench.study.schema import Run, Study
 
 STUDY = Study.model_validate(
     {
@@ -147,6 +150,16 @@ def test_a_study_can_be_looked_at_before_it_is_run(place):
     assert check.seconds > 0
     assert [row["model"] for row in check.networks] == ["unet", "unet-e"]
     assert check.datasets[0]["cases"] == 24
+
+
+def test_why_a_run_failed_is_said_even_where_the_disk_is_full(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("nestbench.results.atomic.sync", full)
+    run = Run(cell=next(STUDY.cells()), recipe=STUDY.recipe, seed=0)
+    failed = [Failed(run, "why"), Failed(run, "why")]
+    assert list(noted(iter(failed), tmp_path, new_store(tmp_path))) == failed
 
 
 def test_work_ends_when_nobody_listens_any_more():
