@@ -31,7 +31,7 @@ class Driver:
         self._attempts, self._again = Attempts(retries), deque[Job]()
         self._silence, self._clock = silence, clock
         self._heard: dict[Run, float] = {}
-        """When a run at work was heard of last; where it begins at once, it counts as heard of when it is handed out."""
+        """When a run was heard of last, or handed out where it begins at once."""
         self._hung: set[Run] = set()
         self._stopping = False
 

@@ -63,10 +63,6 @@ class Keeper:
         _write(self._path, course.snapshot(seconds), self._identity)
         self._last = time.monotonic()
 
-    def discard(self) -> None:
-        """The run is done: nothing is left to go on from."""
-        self._path.unlink(missing_ok=True)
-
 
 def _write(path: Path, snapshot: Snapshot, identity: dict[str, Any]) -> None:
     with replacing(path) as beside:

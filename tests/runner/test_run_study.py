@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from nestbench.errors import RequestError
+from nestbench.machine import Plan
 from nestbench.results.records import read_result
 from nestbench.results.scores import case_scores
 from nestbench.runner.check import check_study
 from nestbench.runner.events import Advanced, Failed, Finished, Planned, Preparing, Started, Timing
 from nestbench.runner.means import Means
 from nestbench.runner.status import study_status
-from nestbench.runner.study import noted, run_study
+from nestbench.runner.study import noted, open_crew, run_study
 from nestbench.runner.timing import ROUNDS
 from nestbench.runner.told import told
 from nestbench.searches.store import new_store
@@ -137,6 +138,32 @@ def test_other_data_under_old_results_is_refused(place, events):
     with pytest.raises(RequestError, match="was made with another state of"):
         check_study(other, place / "results", data=place, cache=place / "cache")
     assert contents(place) == before
+
+
+def test_a_cluster_where_nobody_answers_is_refused_before_the_data_are_looked_at(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("nestbench.runner.study.find_cluster", refused)
+    events = run_study(STUDY, tmp_path, Means(place, tmp_path / "cache", cluster="here:1"))
+    with pytest.raises(RequestError, match="no room"):
+        next(events)
+
+
+def test_a_cluster_that_takes_no_run_is_refused_before_anything_is_written(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("nestbench.runner.study.find_cluster", lambda _: "")
+    monkeypatch.setattr("nestbench.runner.study.open_cluster", refused)
+    with pytest.raises(RequestError, match="no room"):
+        list(run_study(STUDY, tmp_path, Means(place, place / "cache", cluster="here:1")))
+    assert [path.name for path in tmp_path.rglob("*") if path.suffix in {".yaml", ".json"}] == []
+
+
+def refused(*_):
+    raise RequestError("no room")
+
+
+def test_a_study_that_began_on_the_processor_is_not_packed_as_on_gpus(tmp_path, monkeypatch):
+    monkeypatch.setattr("nestbench.runner.settle.gpus", lambda: ("0", "1"))
+    monkeypatch.setattr("nestbench.runner.settle.find_device", lambda asked: "cuda" if asked == "auto" else asked)
+    monkeypatch.setattr("nestbench.runner.study.open_workers", lambda count, **_: count)
+    assert open_crew(Means(tmp_path, tmp_path, per_gpu=4), Plan("cpu", "float32", "contiguous", 1), tmp_path) == 1
 
 
 def contents(place):
