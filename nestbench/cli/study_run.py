@@ -50,7 +50,7 @@ def run(
     cluster: Annotated[
         str, typer.Option(help="Run on a Ray cluster: its address, or auto.", show_default="this machine")
     ] = "",
-    per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU.", min=1)] = 1,
+    per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU.", min=1, max=48)] = 1,
     storage: Annotated[
         str, typer.Option(help="URL of the database of the search.", show_default="SQLite in the results")
     ] = "",

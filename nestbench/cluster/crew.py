@@ -67,6 +67,11 @@ class Cluster:
         """Whether a run is in flight."""
         return bool(self._flights)
 
+    @property
+    def prompt(self) -> bool:
+        """Whether a run begins as soon as it is handed over: it may wait with Ray until a node comes."""
+        return False
+
     def start(self, job: Job) -> None:
         """Hand a run to Ray."""
         number = next(self._numbers)

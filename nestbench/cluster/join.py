@@ -41,6 +41,16 @@ def load_ray() -> Any:
         raise RequestError(f"a cluster needs Ray ({reason(error)}): pip install 'nestbench[cluster]'") from error
 
 
+def find_cluster(address: str) -> str:
+    """The ``HOST:PORT`` of the cluster that answers at an address, or at ``auto``: a second's look, nothing is joined.
+
+    Raises RequestError where there is no Ray, and where no cluster answers.
+    """
+    place = _find(load_ray(), address)
+    _greet(place)
+    return place
+
+
 @contextmanager
 def joined(address: str) -> Iterator[Any]:
     """Ray, with this process a driver of the cluster at ``HOST:PORT``, or ``auto``: the one that this machine is in.
@@ -48,9 +58,7 @@ def joined(address: str) -> Iterator[Any]:
     All that the driver started there ends with the block, or with the process.
     Raises RequestError where there is no Ray, no cluster, one of another version, or this machine is none of its nodes.
     """
-    ray = load_ray()
-    place = _find(ray, address)
-    _greet(place)
+    place, ray = find_cluster(address), load_ray()
     try:
         with _sigterm_kept():
             ray.init(address=place, log_to_driver=False, logging_level=logging.CRITICAL)

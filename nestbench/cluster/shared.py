@@ -23,7 +23,7 @@ def tokens(folders: Sequence[Path]) -> Iterator[Tokens]:
         left = {}
         for folder in folders:
             word = uuid.uuid4().hex
-            path = folder.absolute() / f".shared-{word}"
+            path = folder.absolute() / f".shared.{word}"  # so called, it is swept away where who left it was killed
             write_text(path, word)
             stack.callback(path.unlink, missing_ok=True)
             left[path] = word

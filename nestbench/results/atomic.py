@@ -54,7 +54,7 @@ def writable(folder: Path) -> None:
     except OSError as error:
         raise RequestError(f"cannot write to the folder '{folder}': {error.strerror}") from error
     os.close(handle)
-    Path(name).unlink()
+    Path(name).unlink(missing_ok=True)  # who holds the folder may have swept it away
 
 
 def sweep(folder: Path) -> None:

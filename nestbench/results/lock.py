@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nestbench.errors import RequestError, RunError
-from nestbench.results.running import read_mark
+from nestbench.results.running import Mark, read_mark
 
 PATIENCE = 60
 """Seconds that a run waits for another process to let go of it: what a machine cut off from the others goes on for."""
@@ -47,3 +47,20 @@ def held(folder: Path, patience: int = PATIENCE) -> Iterator[None]:
             patience -= 1
             time.sleep(1)
         yield
+
+
+def at_work(folder: Path) -> Mark | None:
+    """Who works on a run; None where nobody does, or where who did is gone, on whatever machine that was."""
+    mark = read_mark(folder)
+    return mark if mark is not None and _is_held(folder / ".lock") else None
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for a moment: who wants to hold it tries again
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
 
+RUNNING = "running.json"
 _BEGUN = "begun.json"
+_FAILED = "failed.json"
 
 _FILES = (
     "cases.parquet",
@@ -104,9 +106,14 @@ def write_result(folder: Path, result: Result) -> Result:
     files = {name: hashed(folder / name) for name in _FILES if (folder / name).exists()}
     content = asdict(replace(result, files=files))
     write_json(folder / "result.json", content | {"hash": fingerprint(content)})
-    for name in (_BEGUN, "failed.json"):
-        (folder / name).unlink(missing_ok=True)
+    tidy(folder)
     return replace(result, files=files)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what only a run that is not done needs: a process that is killed once it has its result may leave it."""
+    for name in (CHECKPOINT, _BEGUN, RUNNING, _FAILED):
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_begun(folder: Path, run: Run) -> None:
@@ -123,7 +130,7 @@ def read_begun(folder: Path) -> Recipe | None:
 
 def write_failure(folder: Path, reason: str) -> None:
     """Record why a run failed; it is tried again on the next start."""
-    write_json(folder / "failed.json", {"reason": reason})
+    write_json(folder / _FAILED, {"reason": reason})
 
 
 def read_result(folder: Path) -> Result | None:
@@ -141,12 +148,15 @@ def read_result(folder: Path) -> Result | None:
         strange = content.keys() - {"hash", *(f.name for f in fields(Result))}
         if strange:
             raise ValueError(f"it has '{min(strange)}', which this version of nestbench does not know")
+        missing = {f.name for f in fields(Result) if f.default is f.default_factory is MISSING} - content.keys()
+        if missing:
+            raise KeyError(min(missing))
         return Result(**{key: value for key, value in content.items() if key != "hash"})
 
 
 def read_failure(folder: Path) -> str | None:
     """Why the run failed the last time, or None."""
-    path = folder / "failed.json"
+    path = folder / _FAILED
     with naming(path):
         return str(read_json(path)["reason"]) if path.exists() else None
 

@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nestbench.results.atomic import write_json
-from nestbench.results.records import Epoch
-
-_FILE = "running.json"
+from nestbench.results.records import RUNNING, Epoch
 
 
 @dataclass(frozen=True)
@@ -35,29 +33,18 @@ def running(folder: Path) -> Iterator[Callable[[Epoch], None]]:
         nonlocal mark
         best = max(mark.validation or 0.0, epoch.validation_iou)
         mark = replace(mark, epochs=epoch.index + 1, validation=best, seconds=mark.seconds + epoch.seconds)
-        write_json(folder / _FILE, asdict(mark))
+        write_json(folder / RUNNING, asdict(mark))
 
-    write_json(folder / _FILE, asdict(mark))
+    write_json(folder / RUNNING, asdict(mark))
     try:
         yield beat
     finally:
-        (folder / _FILE).unlink(missing_ok=True)
+        (folder / RUNNING).unlink(missing_ok=True)
 
 
 def read_mark(folder: Path) -> Mark | None:
-    """Who works on the run; None where nobody does, or where the process that did is gone."""
+    """Who says to work on the run, or None; whether it still lives, ``lock.at_work`` knows."""
     try:
-        mark = Mark(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
+        return Mark(**json.loads((folder / RUNNING).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return mark if mark.host != socket.gethostname() or _alive(mark.process) else None
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

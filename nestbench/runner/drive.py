@@ -31,7 +31,7 @@ class Driver:
         self._attempts, self._again = Attempts(retries), deque[Job]()
         self._silence, self._clock = silence, clock
         self._heard: dict[Run, float] = {}
-        """When a run at work was heard of last."""
+        """When a run was heard of last, or handed out where it begins at once."""
         self._hung: set[Run] = set()
         self._stopping = False
 
@@ -44,6 +44,8 @@ class Driver:
             while not self._stopping and self._crew.free and (job := self._next()) is not None:
                 self._attempts.note(job)
                 self._crew.start(job)
+                if self._crew.prompt:
+                    self._heard[job.run] = self._clock()
             if not self._crew.busy:
                 break
             message = self._crew.next()
@@ -75,12 +77,12 @@ class Driver:
         return self._concluded(message)
 
     def _concluded(self, end: Ended) -> Event:
-        if end.kind == "stopped" and self._stopping:
+        if end.kind == "lost" and (result := self._attempts.left(end.run)) is not None:
+            end = Ended(end.run, result)
+        if end.kind in ("stopped", "lost") and (self._stopping or self._stop()):  # what is lost then is no failure
             return Paused(end.run)
         if end.kind == "stopped":  # by somebody else: a system that takes its machine away
             end = replace(end, kind="lost")
-        if end.kind == "lost" and (result := self._attempts.left(end.run)) is not None:
-            end = Ended(end.run, result)
         if end.result is None and (job := self._attempts.again(end)) is not None:
             self._again.append(job)
             return Retried(end.run, end.reason)

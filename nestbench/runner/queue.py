@@ -2,13 +2,17 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nestbench import __version__
 from nestbench.errors import RequestError
+from nestbench.results.atomic import sweep
 from nestbench.results.importance import read_importance, write_importance
 from nestbench.results.places import cell_folder, run_folder, trial_folder
-from nestbench.results.records import Epoch, Result, read_begun, read_result, write_begun
+from nestbench.results.reading import naming
+from nestbench.results.records import WEIGHTS, Epoch, Result, intact, read_begun, read_result, tidy, write_begun
 from nestbench.searches.search import SEARCH_SEED, CellSearch
 from nestbench.searches.store import Store
 from nestbench.study.schema import Cell, Run, Study
@@ -50,7 +54,8 @@ class CellQueue:
         """A trial of the search, with the recipe that it was begun with if it was stopped."""
         place = trial_folder(self.folder, self.search.cell, number)
         run = self.search.ask(number, read_begun(place))
-        write_begun(place, run)
+        with suppress(OSError, RequestError):  # a disk that is full ends the run itself, which says so
+            write_begun(place, run)
         self.flying.add(run)
         return run
 
@@ -69,7 +74,8 @@ class CellQueue:
         """Once every trial has ended, put down how much each searched key decided."""
         cell = cell_folder(self.folder, self.search.cell)
         if not self.trials and not self.flying and (said := self.search.importance()) is not None:
-            write_importance(cell, said)
+            with suppress(OSError, RequestError):  # on a full disk: the next start makes it again
+                write_importance(cell, said)
 
     def hopeless(self) -> Iterator[Run]:
         """The seeds that can never start, because every trial of the search failed; they leave the queue."""
@@ -106,8 +112,10 @@ def open_queues(study: Study, folder: Path, found: dict[Cell, Done], store: Stor
     """A queue for each cell of what is not finished; the store is brought up to what is."""
     queues = {}
     for cell, done in found.items():
+        sweep(cell_folder(folder, cell))
         search = CellSearch(study, cell, store)
         for run, result in (*done.trials.values(), *done.seeds.values()):
+            tidy(run_folder(folder, run))
             search.restore(run, run_folder(folder, run), result)
         # Once a seed is finished its recipe is the cell's: trials that failed before would only mix two recipes.
         trials = 0 if done.seeds else _trials(study)
@@ -127,10 +135,12 @@ def _missing(count: int, found: dict[int, Finished]) -> deque[int]:
 
 def _finished(study: Study, folder: Path, run: Run, job: Callable[[Run], Job]) -> Finished | None:
     """The run as it was made, with its result, where it is finished and is what this study would make."""
-    result = read_result(run_folder(folder, run))
+    place = run_folder(folder, run)
+    result = read_result(place)
     if result is None:
         return None
-    made = Run.model_validate(result.identity["run"])
+    with naming(place / "result.json"):
+        made = Run.model_validate(result.identity["run"])
     searched = study.search.space if study.search else ()
     recipe = run.recipe.model_copy(update={key: getattr(made.recipe, key) for key in searched})
     expected = job(run.model_copy(update={"recipe": recipe}))
@@ -142,4 +152,18 @@ def _finished(study: Study, folder: Path, run: Run, job: Callable[[Run], Job]) -
             f"the finished result of {run} was made with another state of {', '.join(changed)}; "
             "give the study a new name, or move its results away"
         )
+    _own(run, place, result)
     return made, result
+
+
+def _own(run: Run, place: Path, result: Result) -> None:
+    """Raise RequestError for a result of a version that may count otherwise, and for weights that are not the run's."""
+    maker = result.environment.get("nestbench", __version__)
+    if maker.split(".")[:2] != __version__.split(".")[:2]:
+        raise RequestError(
+            f"the finished result of {run} was made with nestbench {maker}, and this is {__version__}: "
+            "go on with that version, give the study a new name, or move its results away"
+        )
+    if (place / WEIGHTS).exists():
+        with intact(place / WEIGHTS, result):
+            pass

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def check_names(study: Study, root: Path) -> None:
     for cell in study.cells():
         if cell.pretrained:
             construct(network_spec(cell, opened[cell.dataset.title]), cell.pretrained)
+
+
+def check_extras(means: Means) -> None:
+    """Raise RequestError where a package is asked for that is not installed."""
+    if means.tensorboard and find_spec("tensorboard") is None:
+        raise RequestError("logs for TensorBoard need its package: pip install 'nestbench[tensorboard]'")
 
 
 def runs_here(means: Means) -> int:
@@ -95,7 +102,7 @@ def alone(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("a+") as file:
         if not take(file):
             file.seek(0)
-            raise RequestError(f"the study in '{folder}' is being run already, by {file.read()}")
+            raise RequestError(f"the study in '{folder}' is being run already, by {file.read() or 'another process'}")
         sweep(folder)
         file.truncate(0)
         file.write(f"process {os.getpid()} on host '{socket.gethostname()}'")

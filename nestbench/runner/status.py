@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Literal
 
+from nestbench.results.lock import at_work
 from nestbench.results.places import run_folder
 from nestbench.results.records import CHECKPOINT, read_failure, read_result
-from nestbench.results.running import read_mark
 from nestbench.study.schema import Cell, Run, Study
 
 State = Literal["done", "running", "stopped", "failed", "waiting"]
@@ -69,7 +69,7 @@ def _status(run: Run, folder: Path) -> RunStatus:
     result = read_result(folder)
     if result is not None:
         return RunStatus(run, "done", "", result.epochs, result.validation, result.seconds)
-    mark = read_mark(folder)
+    mark = at_work(folder)
     if mark is not None:
         where = f"process {mark.process} on {mark.host}"
         return RunStatus(run, "running", "", mark.epochs, mark.validation, mark.seconds, where)

@@ -1,11 +1,13 @@
 """A study from its file to its results: a generator of events that does the work as they are drawn from it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from nestbench.cluster.crew import open_cluster
+from nestbench.cluster.join import find_cluster
 from nestbench.errors import RequestError
 from nestbench.machine import Plan
 from nestbench.machine.device import gpus
@@ -18,7 +20,7 @@ from nestbench.runner.events import Event, Failed, Planned, Preparing, Timing, T
 from nestbench.runner.means import Means
 from nestbench.runner.overlays import write_overlays
 from nestbench.runner.queue import find_done, open_queues
-from nestbench.runner.settle import alone, check_names, runs_here, settle_plan, write_settled
+from nestbench.runner.settle import alone, check_extras, check_names, runs_here, settle_plan, write_settled
 from nestbench.runner.timing import time_networks
 from nestbench.searches.store import Store, new_store
 from nestbench.study.schema import Run, Study
@@ -36,6 +38,7 @@ def run_study(study: Study, folder: Path, means: Means, stop: Stop = lambda: Fal
     Raises RequestError for all that is wrong with the request, before any training.
     """
     check_names(study, means.data)
+    check_extras(means)
     with alone(folder):
         for event in _run(study, folder, means, stop):
             yield event
@@ -53,20 +56,23 @@ def _run(study: Study, folder: Path, means: Means, stop: Stop) -> Iterator[Event
 
 def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Store) -> Iterator[Event]:
     """The study, once it is known where its searches are shown."""
+    if means.cluster:
+        find_cluster(means.cluster)
     plan = settle_plan(folder, means.device, runs_here(means), means.precision, means.cache)
     ready = yield from ready_data(study, means.data, means.cache)
     job = partial(make_job, ready, plan, folder, tensorboard=means.tensorboard, every=means.every)
     found = find_done(study, folder, job)
-    write_settled(study, plan, folder)
-    write_data(ready, folder)
-    queues = open_queues(study, folder, found, store)
-    waiting = [Run(cell=c, recipe=study.recipe, seed=s) for c, queue in queues.items() for s in queue.seeds]
     done = [run for one in found.values() for run, _ in one.seeds.values()]
-    yield Planned(tuple(waiting), tuple(done), sum(len(queue.trials) for queue in queues.values()))
-    if waiting:
-        with _crew(means, plan, folder) as crew:
+    everything = len(found) * study.seeds
+    with open_crew(means, plan, folder) if len(done) < everything else nullcontext() as crew:
+        write_settled(study, plan, folder)
+        write_data(ready, folder)
+        queues = open_queues(study, folder, found, store)
+        waiting = [Run(cell=c, recipe=study.recipe, seed=s) for c, queue in queues.items() for s in queue.seeds]
+        yield Planned(tuple(waiting), tuple(done), sum(len(queue.trials) for queue in queues.values()))
+        if crew is not None:
             driver = Driver(queues, crew, job, retries=means.retries, silence=means.silence, stop=stop)
-            yield from _noted(driver.events(), folder, store)
+            yield from noted(driver.events(), folder, store)
     if stop():
         return
     for title, one in ready.items():
@@ -74,18 +80,19 @@ def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Sto
     yield from time_networks(study, folder, ready, plan)
 
 
-def _noted(events: Iterator[Event], folder: Path, store: Store) -> Iterator[Event]:
+def noted(events: Iterator[Event], folder: Path, store: Store) -> Iterator[Event]:
     """Put down why runs failed, and tell what became of the store."""
     for event in events:
         if isinstance(event, Failed):
-            with suppress(RequestError):  # on a full disk the reason is said, and not kept
+            with suppress(OSError, RequestError):  # on a full disk the reason is said, and not kept
                 write_failure(run_folder(folder, event.run), event.reason)
         yield event
         if said := store.news():
             yield Told(said)
 
 
-def _crew(means: Means, plan: Plan, folder: Path) -> AbstractContextManager[Crew]:
+def open_crew(means: Means, plan: Plan, folder: Path) -> AbstractContextManager[Crew]:
     if means.cluster:
         return open_cluster(means.cluster, plan, (folder, means.cache), means.workers, means.per_gpu)
-    return open_workers(runs_here(means), gpus=gpus() if plan.device == "cuda" else ())
+    here = replace(means, device=plan.device)  # which the study began on, whatever else is here
+    return open_workers(runs_here(here), gpus=gpus() if plan.device == "cuda" else ())

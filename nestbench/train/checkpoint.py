@@ -54,14 +54,14 @@ class Keeper:
         """
         stopping = self._stop()
         if stopping or time.monotonic() - self._last >= self._every:
-            _write(self._path, course.snapshot(seconds), self._identity)
-            self._last = time.monotonic()
+            self.keep(course, seconds)
         if stopping:
             raise StoppedError("stopped; it goes on from its checkpoint")
 
-    def discard(self) -> None:
-        """The run is done: nothing is left to go on from."""
-        self._path.unlink(missing_ok=True)
+    def keep(self, course: Course, seconds: float = 0.0) -> None:
+        """Write a checkpoint now; ``seconds`` is what the epoch that is going on has taken so far."""
+        _write(self._path, course.snapshot(seconds), self._identity)
+        self._last = time.monotonic()
 
 
 def _write(path: Path, snapshot: Snapshot, identity: dict[str, Any]) -> None:

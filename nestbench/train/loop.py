@@ -54,6 +54,8 @@ def fit(model: AnyNetwork, lesson: Lesson, keeper: Keeper | None = None) -> Gene
         yield from tuple(course.epochs)
         while not _ended(course, lesson.recipe):
             course.end_epoch(_epoch(course, lesson, keeper))
+            if keeper and _ended(course, lesson.recipe):  # who stops in the test that comes then has it to go on from
+                keeper.keep(course)
             yield course.epochs[-1]
     finally:
         model.load_state_dict(course.best)

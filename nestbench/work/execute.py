@@ -16,7 +16,7 @@ from nestbench.model import AnyNetwork, Detector, construct
 from nestbench.results.atomic import sweep
 from nestbench.results.lock import held
 from nestbench.results.places import run_folder
-from nestbench.results.records import CHECKPOINT, Epoch, Result, read_result, write_epochs, write_result
+from nestbench.results.records import CHECKPOINT, Epoch, Result, read_result, tidy, write_epochs, write_result
 from nestbench.results.running import running
 from nestbench.train import Keeper, Lesson, fit, masks_lesson, objects_lesson
 from nestbench.work.diary import open_diary
@@ -41,6 +41,7 @@ def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
     folder = run_folder(job.folder, job.run)
     with held(folder), open_diary(folder, job) as diary, _naming_memory(), running(folder) as beat:
         if (done := read_result(folder)) is not None:  # by who held the folder before
+            tidy(folder)
             return done
         sweep(folder)
         data = reopen(job.prepared)
@@ -59,9 +60,7 @@ def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
             return on_epoch(epoch)
 
         epochs, stopped = _train(job, data, model, keeper, heard)
-        result = write_result(folder, _judged(job, data, model, epochs, stopped, stop))
-        keeper.discard()
-    return result
+        return write_result(folder, _judged(job, data, model, epochs, stopped, stop))
 
 
 def _network(job: Job, data: Prepared) -> AnyNetwork:

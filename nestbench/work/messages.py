@@ -56,6 +56,10 @@ class Crew(Protocol):
     def busy(self) -> bool:
         """Whether a run is in flight."""
 
+    @property
+    def prompt(self) -> bool:
+        """Whether a run begins as soon as it is handed over; else it may wait for room as long as it takes."""
+
     def start(self, job: "Job") -> None:
         """Hand a run to somebody."""
 

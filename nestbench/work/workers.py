@@ -71,6 +71,11 @@ class Workers:
         """Whether a run is in flight."""
         return bool(self._flights)
 
+    @property
+    def prompt(self) -> bool:
+        """Whether a run begins as soon as it is handed over."""
+        return True
+
     def start(self, job: Job) -> None:
         """Hand a run to a process."""
         with _carried():
@@ -114,12 +119,15 @@ class Workers:
 
     def kill(self, run: Run) -> None:
         """End a run's process at once; the run ends as lost."""
+        flight = self._flights[run]
+        if flight.process is None:  # one that hangs before it says who it is
+            flight.process = next(iter(flight.place.pool._processes or ()), None)
         self._signal(run, signal.SIGKILL)
 
     def close(self) -> None:
         """End at once: runs in flight are given up, as their files are whole or not there."""
         for run, flight in self._flights.items():
-            self._signal(run, signal.SIGKILL)
+            self.kill(run)
             flight.place.pool.shutdown(wait=False, cancel_futures=True)
         for place in self._idle:
             place.pool.shutdown(wait=False)

@@ -3,6 +3,7 @@ import pytest
 from nestbench import __version__
 from nestbench.cluster.shared import misfit, tokens, unseen
 from nestbench.errors import RequestError
+from nestbench.results.atomic import sweep
 
 
 def test_who_sees_the_same_folders_reads_the_tokens_and_they_go_with_the_block(tmp_path):
@@ -11,6 +12,12 @@ def test_who_sees_the_same_folders_reads_the_tokens_and_they_go_with_the_block(t
         assert unseen(left) == ""
         assert misfit(left, __version__) == ""
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_tokens_that_a_killed_coordinator_left_are_swept_away(tmp_path):
+    with tokens([tmp_path]):
+        sweep(tmp_path)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_of_the_same_name_on_another_disk_is_told_apart(tmp_path):

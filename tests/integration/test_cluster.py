@@ -149,7 +149,7 @@ def test_nodes_do_what_processes_of_this_machine_do(nodes, data, whole, tmp_path
         assert own[-1].result == read_result(run_folder(tmp_path, job.run))
     assert len({m.process for m in heard if isinstance(m, Began)}) == 2
     assert weights(jobs) == whole
-    assert not list(tmp_path.glob(".shared-*"))
+    assert not list(tmp_path.glob(".shared.*"))
 
 
 def test_a_node_that_dies_loses_its_run_alone_and_that_goes_on_elsewhere(nodes, data, whole, tmp_path):
@@ -262,7 +262,7 @@ def test_a_run_that_fails_says_why_and_where(nodes, data, tmp_path):
 def test_a_node_that_does_not_share_the_results_leaves_its_run_to_others(nodes, data, tmp_path):
     job = jobs_in(tmp_path, data)[0]
     with crew_of(nodes, tmp_path, data) as crew:
-        for token in tmp_path.glob(".shared-*"):
+        for token in tmp_path.glob(".shared.*"):
             token.unlink()
         crew.start(job)
         end = drive(crew)[-1]

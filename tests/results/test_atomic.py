@@ -58,6 +58,11 @@ def test_a_folder_that_cannot_be_written_to_is_refused_by_name(tmp_path):
         writable(blocked / "results")
 
 
+def test_a_probe_that_is_swept_away_meanwhile_does_no_harm(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.close", lambda handle, close=os.close: (close(handle), sweep(tmp_path)))
+    writable(tmp_path)
+
+
 def test_files_can_be_read_by_others(tmp_path):
     write_text(tmp_path / "a", "")
     assert os.stat(tmp_path / "a").st_mode & 0o777 == 0o644  # noqa: PTH116

@@ -1,12 +1,13 @@
 import errno
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from nestbench.errors import RequestError, RunError
-from nestbench.results.lock import held
+from nestbench.results.lock import at_work, held
 from nestbench.results.running import running
 
 
@@ -32,6 +33,19 @@ with held(Path({str(tmp_path)!r})):
         pass
     holder.kill()
     holder.communicate()
+    with held(tmp_path, patience=0):
+        pass
+
+
+def test_a_run_is_at_work_while_its_folder_is_held_wherever_that_is(tmp_path):
+    assert at_work(tmp_path) is None
+    with held(tmp_path), running(tmp_path):
+        mark = tmp_path / "running.json"
+        mark.write_text(mark.read_text().replace(socket.gethostname(), "another"))
+        said = mark.read_text()
+        assert at_work(tmp_path).host == "another"
+    mark.write_text(said)  # as who dies leaves it
+    assert at_work(tmp_path) is None
     with held(tmp_path, patience=0):
         pass
 

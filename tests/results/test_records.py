@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nestbench.errors import RequestError
 from nestbench.instances.count import count
 from nestbench.instances.detected import from_labels
+from nestbench.results.atomic import write_json
 from nestbench.results.instance_tables import read_instances, write_instances
 from nestbench.results.places import run_folder
 from nestbench.results.records import (
@@ -136,14 +137,26 @@ def test_a_run_at_work_is_marked_and_the_mark_goes_with_it(tmp_path):
     assert read_mark(tmp_path) is None
 
 
-def test_the_mark_of_a_dead_process_counts_for_nothing(tmp_path):
+def test_a_mark_that_is_not_whole_counts_for_nothing(tmp_path):
     with running(tmp_path):
-        path = tmp_path / "running.json"
-        content = json.loads(path.read_text())
-        path.write_text(json.dumps(content | {"process": 2**22 + 1}))
+        (tmp_path / "running.json").write_text("half a")
         assert read_mark(tmp_path) is None
-        path.write_text("half a")
-        assert read_mark(tmp_path) is None
+
+
+def test_what_a_process_leaves_that_is_killed_once_it_has_its_result_is_tidied_away(tmp_path):
+    for name in ("checkpoint.safetensors", "running.json", "begun.json", "failed.json"):
+        (tmp_path / name).touch()
+    write_result(tmp_path, RESULT)
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_result_that_lacks_a_field_is_refused_by_the_fields_name(tmp_path):
+    path = tmp_path / "result.json"
+    write_result(tmp_path, RESULT)
+    content = {key: value for key, value in json.loads(path.read_text()).items() if key not in ("primary", "hash")}
+    write_json(path, content | {"hash": fingerprint(content)})
+    with pytest.raises(RequestError, match=r"cannot read '.*result\.json': it has no 'primary'"):
+        read_result(tmp_path)
 
 
 def test_the_tables_of_objects_are_read_as_written_and_are_sealed(tmp_path):

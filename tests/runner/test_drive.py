@@ -45,6 +45,8 @@ class FakeCrew:
     def busy(self):
         return bool(self.flying)
 
+    prompt = True
+
     def start(self, job):
         self.jobs.append(job)
         self.flying.append(job.run)
@@ -138,6 +140,8 @@ def test_a_run_that_is_lost_after_its_result_was_written_is_done(tmp_path):
 
 def test_a_run_that_waits_to_begin_does_not_hang(tmp_path):
     class Waiting(FakeCrew):
+        prompt = False
+
         def start(self, job):
             super().start(job)
             self.heard.extendleft([None] * 20)
@@ -170,6 +174,26 @@ def test_a_run_that_says_nothing_is_ended_and_tried_again(tmp_path):
     assert len(crew.killed) == 1
     assert kinds(events) == [Started, Retried, Started, Advanced, Finished]
     assert events[1].reason == "it hung: no epoch for 100 seconds"
+
+
+def test_a_run_that_never_begins_where_it_should_at_once_is_ended_and_tried_again(tmp_path):
+    class Mute(FakeCrew):
+        def start(self, job):
+            super().start(job)
+            if self.silent:
+                self.heard.clear()
+
+    crew = Mute(silent=True)
+    events = list(drive(tmp_path, crew, silence=100, clock=Clock(pace=30)))
+    assert len(crew.killed) == 1
+    assert kinds(events) == [Retried, Started, Advanced, Finished]
+
+
+@pytest.mark.parametrize("kind", ["stopped", "lost"])
+def test_what_ends_when_everybody_is_asked_to_stop_is_no_failure(tmp_path, kind):
+    asked = iter([False] * 3)  # before each message; the wish comes between the third, the end, and its hearing
+    events = drive(tmp_path, FakeCrew([kind]), retries=0, stop=lambda: next(asked, True))
+    assert kinds(events) == [Started, Advanced, Paused]
 
 
 def test_a_wish_to_stop_starts_nothing_more_and_keeps_the_place_of_what_is_at_work(tmp_path):

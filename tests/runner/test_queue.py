@@ -1,12 +1,18 @@
+import errno
+import os
+import re
 import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 
+from nestbench import __version__
 from nestbench.datasets.splits import Split
 from nestbench.errors import RequestError
 from nestbench.machine import Plan
 from nestbench.results.places import run_folder
-from nestbench.results.records import Epoch, Result, write_epochs, write_result
+from nestbench.results.records import Epoch, Result, read_result, write_epochs, write_result
 from nestbench.runner.queue import find_done, open_queues
 from nestbench.searches.search import SEARCH_SEED
 from nestbench.searches.store import new_store
@@ -152,6 +158,17 @@ def test_the_median_stopper_ends_a_trial_far_below_the_others(tmp_path):
     assert any(queue.advance(bad, Epoch(i, 1.0, 1.0, 0.1, True, 1.0)) for i in range(20))
 
 
+def test_a_full_disk_does_not_stop_the_queues(tmp_path, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    queue = opened_first(tmp_path, searched(1))
+    monkeypatch.setattr("nestbench.results.atomic.sync", full)
+    run = queue.next()
+    queue.close(run, result_of(job_in(tmp_path)(run)))
+    assert queue.next().trial is None
+
+
 def test_a_reported_seed_is_never_stopped(tmp_path):
     queue = opened_first(tmp_path, searched(1, stopper="hyperband"))
     drain(tmp_path, queue, stop_after=1)
@@ -169,6 +186,47 @@ def test_a_result_made_from_other_data_is_refused(tmp_path):
     drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
     with pytest.raises(RequestError, match="made with another state of the data set's content"):
         opened(tmp_path, study(), content="other")
+
+
+def test_what_writers_that_were_killed_left_beside_results_is_swept_away(tmp_path):
+    (run,) = drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
+    place = run_folder(tmp_path, run)
+    before = set(place.iterdir())
+    for left in (place / "checkpoint.safetensors", place / "running.json", place.parent / ".importance.json.x"):
+        left.touch()
+    opened(tmp_path, study())
+    assert set(place.iterdir()) == before
+    assert list(place.parent.iterdir()) == [place]
+
+
+@pytest.mark.parametrize(("version", "good"), [("{0}.{1}.99", True), ("{0}.99.0", False), ("99.{1}.0", False)])
+def test_a_result_of_another_minor_version_is_refused(tmp_path, version, good):
+    maker = version.format(*__version__.split("."))
+    (run,) = drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
+    place = run_folder(tmp_path, run)
+    write_result(place, replace(read_result(place), environment={"nestbench": maker}))
+    said = f"seed-0 was made with nestbench {maker}, and this is {__version__}"
+    with nullcontext() if good else pytest.raises(RequestError, match=re.escape(said)):
+        opened(tmp_path, study())
+
+
+def test_weights_of_another_run_are_refused(tmp_path):
+    (run,) = drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
+    place = run_folder(tmp_path, run)
+    (place / "weights.safetensors").write_text("its own")
+    write_result(place, read_result(place))
+    opened(tmp_path, study())
+    (place / "weights.safetensors").write_text("another's")
+    with pytest.raises(RequestError, match=r"weights\.safetensors': it was changed after its run was done"):
+        opened(tmp_path, study())
+
+
+def test_a_result_whose_run_cannot_be_read_is_named(tmp_path):
+    (run,) = drain(tmp_path, opened_first(tmp_path, study()), stop_after=1)
+    place = run_folder(tmp_path, run)
+    write_result(place, replace(read_result(place), identity={}))
+    with pytest.raises(RequestError, match=r"cannot read '.*result\.json': it has no 'run'"):
+        opened(tmp_path, study())
 
 
 def test_a_result_copied_to_another_seeds_place_is_refused(tmp_path):

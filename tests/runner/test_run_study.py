@@ -1,23 +1,27 @@
 """A whole tiny study, run once: its events, its files, and what a second start does."""
 
+import errno
 import itertools
 import json
+import os
 import threading
 
 import numpy as np
 import pytest
 
 from nestbench.errors import RequestError
+from nestbench.machine import Plan
 from nestbench.results.records import read_result
 from nestbench.results.scores import case_scores
 from nestbench.runner.check import check_study
-from nestbench.runner.events import Advanced, Finished, Planned, Preparing, Started, Timing
+from nestbench.runner.events import Advanced, Failed, Finished, Planned, Preparing, Started, Timing
 from nestbench.runner.means import Means
 from nestbench.runner.status import study_status
-from nestbench.runner.study import run_study
+from nestbench.runner.study import noted, open_crew, run_study
 from nestbench.runner.timing import ROUNDS
 from nestbench.runner.told import told
-from nestbench.study.schema import Study
+from nestbench.searches.store import new_store
+from nestbench.study.schema import Run, Study
 
 STUDY = Study.model_validate(
     {
@@ -136,6 +140,32 @@ def test_other_data_under_old_results_is_refused(place, events):
     assert contents(place) == before
 
 
+def test_a_cluster_where_nobody_answers_is_refused_before_the_data_are_looked_at(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("nestbench.runner.study.find_cluster", refused)
+    events = run_study(STUDY, tmp_path, Means(place, tmp_path / "cache", cluster="here:1"))
+    with pytest.raises(RequestError, match="no room"):
+        next(events)
+
+
+def test_a_cluster_that_takes_no_run_is_refused_before_anything_is_written(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("nestbench.runner.study.find_cluster", lambda _: "")
+    monkeypatch.setattr("nestbench.runner.study.open_cluster", refused)
+    with pytest.raises(RequestError, match="no room"):
+        list(run_study(STUDY, tmp_path, Means(place, place / "cache", cluster="here:1")))
+    assert [path.name for path in tmp_path.rglob("*") if path.suffix in {".yaml", ".json"}] == []
+
+
+def refused(*_):
+    raise RequestError("no room")
+
+
+def test_a_study_that_began_on_the_processor_is_not_packed_as_on_gpus(tmp_path, monkeypatch):
+    monkeypatch.setattr("nestbench.runner.settle.gpus", lambda: ("0", "1"))
+    monkeypatch.setattr("nestbench.runner.settle.find_device", lambda asked: "cuda" if asked == "auto" else asked)
+    monkeypatch.setattr("nestbench.runner.study.open_workers", lambda count, **_: count)
+    assert open_crew(Means(tmp_path, tmp_path, per_gpu=4), Plan("cpu", "float32", "contiguous", 1), tmp_path) == 1
+
+
 def contents(place):
     files = [path for path in (place / "results").rglob("*") if path.is_file() and path.name != ".lock"]
     return {path: path.read_bytes() for path in files}
@@ -147,6 +177,16 @@ def test_a_study_can_be_looked_at_before_it_is_run(place):
     assert check.seconds > 0
     assert [row["model"] for row in check.networks] == ["unet", "unet-e"]
     assert check.datasets[0]["cases"] == 24
+
+
+def test_why_a_run_failed_is_said_even_where_the_disk_is_full(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("nestbench.results.atomic.sync", full)
+    run = Run(cell=next(STUDY.cells()), recipe=STUDY.recipe, seed=0)
+    failed = [Failed(run, "why"), Failed(run, "why")]
+    assert list(noted(iter(failed), tmp_path, new_store(tmp_path))) == failed
 
 
 def test_work_ends_when_nobody_listens_any_more():

@@ -9,9 +9,10 @@ import pytest
 from nestbench.errors import RequestError
 from nestbench.machine import choose_plan
 from nestbench.results.atomic import write_json
+from nestbench.results.lock import take
 from nestbench.results.owner import refuse_changed
 from nestbench.runner.means import Means
-from nestbench.runner.settle import alone, check_names, runs_here, settle_plan, write_settled
+from nestbench.runner.settle import alone, check_extras, check_names, runs_here, settle_plan, write_settled
 from nestbench.study.schema import Study
 
 
@@ -92,6 +93,21 @@ with alone(Path({str(tmp_path)!r})):
     holder.communicate("go\n")
     with alone(tmp_path):
         pass
+
+
+def test_a_holder_that_has_not_said_yet_who_it_is_is_another_process(tmp_path):
+    with (tmp_path / ".lock").open("a") as file:
+        assert take(file)
+        with pytest.raises(RequestError, match=r"being run already, by another process$"), alone(tmp_path):
+            pass
+
+
+def test_logs_for_tensorboard_without_its_package_are_refused(monkeypatch):
+    check_extras(Means(Path(), Path(), tensorboard=True))
+    monkeypatch.setattr("nestbench.runner.settle.find_spec", lambda _: None)
+    with pytest.raises(RequestError, match=r"pip install 'nestbench\[tensorboard\]'"):
+        check_extras(Means(Path(), Path(), tensorboard=True))
+    check_extras(Means(Path(), Path()))
 
 
 def test_a_study_keeps_the_plan_it_began_with(tmp_path):

@@ -1,8 +1,10 @@
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
+from nestbench.results.lock import held
 from nestbench.results.places import run_folder
 from nestbench.results.records import CHECKPOINT, Epoch, Result, write_failure, write_result
 from nestbench.results.running import running
@@ -32,7 +34,7 @@ def test_every_trial_and_seed_has_a_state(tmp_path):
     write_result(folder_of(tmp_path, 0), RESULT)
     write_failure(folder_of(tmp_path, 1), "the loss is not finite")
     (folder_of(tmp_path, 2) / CHECKPOINT).touch()
-    with running(folder_of(tmp_path, 3)) as beat:
+    with held(folder_of(tmp_path, 3)), running(folder_of(tmp_path, 3)) as beat:
         for index, value in enumerate((0.6, 0.5)):
             beat(Epoch(index, 1.0, 1.0, value, True, 1.5))
         rows = study_status(STUDY, tmp_path)
@@ -66,9 +68,9 @@ def test_what_is_left_is_judged_by_what_is_done(rows, left, tmp_path):
     assert seconds_left(rows) == left
 
 
-def test_a_run_whose_process_is_gone_is_not_at_work(tmp_path):
+def test_a_run_whose_process_is_gone_is_not_at_work_on_whatever_host_it_was(tmp_path):
     folder = folder_of(tmp_path, 0)
-    with running(folder):
+    with held(folder), running(folder):
         mark = (folder / "running.json").read_text()
-    (folder / "running.json").write_text(mark.replace(str(os.getpid()), "999999999"))
+    (folder / "running.json").write_text(mark.replace(socket.gethostname(), "another"))
     assert study_status(STUDY, tmp_path)[0].state == "waiting"

@@ -91,8 +91,15 @@ def test_a_checkpoint_is_written_when_it_is_time(tmp_path):
     assert not path.exists()
     next(fitting(fresh(), keeper=Keeper(path, IDENTITY, every=0)))
     assert path.exists()
-    Keeper(path, IDENTITY).discard()
-    assert not path.exists()
+
+
+@pytest.mark.parametrize("recipe", [{}, {"epochs": 50, "learning_rate": 1e-9, "patience": 1}])
+def test_training_that_has_ended_is_gone_on_from_without_a_step(tmp_path, recipe):
+    path = tmp_path / "checkpoint.safetensors"
+    whole, again = fresh(), fresh()
+    epochs = list(fitting(whole, keeper=Keeper(path, IDENTITY, every=1e9), **recipe))
+    assert history(fitting(again, keeper=Keeper(path, IDENTITY, StopAt(1)), **recipe)) == history(epochs)
+    assert torch.equal(weights(again), weights(whole))
 
 
 def stopped(path, block="modern"):

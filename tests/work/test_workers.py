@@ -112,6 +112,14 @@ def test_a_run_that_is_killed_is_lost(tmp_path):
         assert drive(crew)[-1].kind == "lost"
 
 
+def test_a_run_that_hangs_before_it_says_that_it_began_can_be_killed(tmp_path):
+    job = job_in(tmp_path)
+    with open_workers(1) as crew:
+        crew.start(job)
+        crew.kill(job.run)
+        assert [message.kind for message in drive(crew)] == ["lost"]
+
+
 def weights_of(job):
     return (run_folder(job.folder, job.run) / "weights.safetensors").read_bytes()
 
