@@ -11,10 +11,15 @@ wild as they are. A study has as many members as the real one.
 `Wilcoxon` are what the tests that decide nothing would have claimed, corrected in the same way. `equivalent` is the
 share of studies in which any two members that differ by exactly the margin are called equivalent; `pruned` the share in
 which any head that is worse by exactly the margin is confirmed as not inferior, and `on test alone` the same where
-validation is too kind and always chooses one. `ranks` is the share of studies with five data sets and no difference in
-which any two members are told apart. Each is at most 5 % if all is well. Power is the share of comparisons with a
-member that is better than all others by so many IoU points in which it is called better; `best` that in which it is
-called better than every other. Coverage is that of the 95 % intervals of differences and, bootstrapped, of means.
+validation is too kind and always chooses one; trained seeds are the same on both sides of the split, cases are not.
+`rank 1` is the share of studies without a difference in which any member is first in over 95 % of the draws, `of two`
+the same of studies of two members: that is no test and promises nothing. `ranks` is the share of studies with five data
+sets and no difference in which any two members are told apart. Each but these two is at most 5 % if all is well. Power
+is the share of comparisons with a member that is better than all others by so many IoU points in which it is called
+better; `best` that in which it is called better than every other. Coverage is that of the 95 % intervals of differences
+and, bootstrapped, of means.
+
+A report decides nothing from two seeds: their rows are what its tests would say.
 """
 
 from argparse import Namespace
@@ -30,18 +35,11 @@ from scipy import stats
 from worlds import Array, World, couples, estimate, head_worlds, pairs, primaries, real_tables
 
 from nestbench.report.statistics.classical import holm
-from nestbench.report.statistics.comparisons import (
-    BETTER,
-    MARGIN,
-    OPEN,
-    compare_members,
-    correct,
-    equivalent,
-)
-from nestbench.report.statistics.crossed import LEVEL, Moments, judge, moments, p_above, p_within
-from nestbench.report.statistics.pruning import sequence
+from nestbench.report.statistics.comparisons import BETTER, MARGIN, OPEN, compare_members, correct, equivalent
+from nestbench.report.statistics.crossed import FEWEST_SEEDS, LEVEL, Moments, judge, moments, p_above, p_within
+from nestbench.report.statistics.pruning import confirmation, sequence
 from nestbench.report.statistics.ranks import ranks
-from nestbench.report.statistics.resampling import bootstrap
+from nestbench.report.statistics.resampling import bootstrap, shares_of_first
 
 AT_ONCE = 50
 """Studies that are held in memory together."""
@@ -64,6 +62,8 @@ class Setting:
     p_wilcoxon: Array
     covered: NDArray[np.bool_]
     """Whether the bootstrapped interval of a member's mean holds the true one: (studies, members)."""
+    first: Array
+    """How often the leader is first when both are drawn again, of all members and of two: (studies, 2)."""
 
 
 def simulate(world: World, seeds: int, cases: int, studies: int) -> Setting:
@@ -73,19 +73,17 @@ def simulate(world: World, seeds: int, cases: int, studies: int) -> Setting:
     for start in range(0, studies, AT_ONCE):
         tables = world.draw(random, (min(AT_ONCE, studies - start), seeds), cases)
         parts.append(_tested(tables, world, start))
-    found, t_test, wilcoxon, covered = zip(*parts, strict=True)
+    found, *others = zip(*parts, strict=True)
     return Setting(
         Moments(*map(np.concatenate, zip(*found, strict=True))),
         couples(tables),
-        np.concatenate(t_test),
-        np.concatenate(wilcoxon),
-        np.concatenate(covered),
+        *map(np.concatenate, others),
     )
 
 
-def _tested(tables: Array, world: World, start: int) -> tuple[Moments, Array, Array, NDArray[np.bool_]]:
+def _tested(tables: Array, world: World, start: int) -> tuple[Moments, Array, Array, NDArray[np.bool_], Array]:
     differences = pairs(tables)
-    for study in tables[: max(CHECKED - start, 0)]:
+    for study in tables[: max(CHECKED - start, 0)] if tables.shape[2] >= FEWEST_SEEDS else ():
         _agree(study)
     by_seed = tables.mean(axis=-1)
     sides = (np.stack([by_seed[:, place[i]] for place in couples(tables)], axis=1) for i in (0, 1))
@@ -93,7 +91,11 @@ def _tested(tables: Array, world: World, start: int) -> tuple[Moments, Array, Ar
     wilcoxon = stats.wilcoxon(differences.mean(axis=-2), axis=-1, method="asymptotic").pvalue
     low, high = bootstrap(tables)
     held = (low <= world.level.mean()) & (world.level.mean() <= high)
-    return moments(differences), t_test, wilcoxon, held
+    return moments(differences), t_test, wilcoxon, held, np.array([_firsts(study) for study in tables])
+
+
+def _firsts(study: Array) -> list[float]:
+    return [float(shares_of_first(members).max()) for members in (study, study[:2])]
 
 
 def _agree(study: Array) -> None:
@@ -127,6 +129,7 @@ def claims(setting: Setting, members: int) -> dict[str, float]:
     row |= {"t-test": _any(holm(setting.p_test) < LEVEL), "Wilcoxon": _any(holm(setting.p_wilcoxon) < LEVEL)}
     found, apart = planted(setting, MARGIN, tuple(range(members // 2)))
     row["equivalent"] = _any(verdicts(found)[1][:, apart])
+    row |= dict(zip(("rank 1", "of two"), 100 * np.mean(setting.first > 1 - LEVEL, axis=0), strict=True))
     row["coverage"] = 100 * float(np.mean((without.low <= 0) & (without.high >= 0)))
     row["of means"] = 100 * float(setting.covered.mean())
     for points in PLANTED:
@@ -143,26 +146,30 @@ def _any(claimed: NDArray[np.bool_]) -> float:
 def pruned(worlds: dict[str, tuple[World, list[str]]], seeds: int, studies: int) -> tuple[float, float]:
     """Shares of studies in percent in which a head that is worse by the margin is confirmed; see the top."""
     random, p = np.random.default_rng(seeds), {}
-    for split, (world, models) in worlds.items():
-        parts = [_gaps(world, random, len(models), seeds) for _ in range(studies)]
+    networks = random.standard_normal((studies, len(worlds["test"][1]), seeds, 1))
+    for split, (world, _) in worlds.items():
+        parts = [_gaps(world, random, own) for own in networks]
         p[split] = p_above(Moments(*map(np.concatenate, zip(*parts, strict=True))), -MARGIN).reshape(studies, -1)
-    groups = [np.flatnonzero(np.array(worlds["test"][1]) == model) for model in dict.fromkeys(worlds["test"][1])]
+    numbers = pd.factorize(np.array(worlds["test"][1]))[0]
+    groups = [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)]
     chosen = np.zeros_like(p["test"], dtype=bool)
     for group in groups:
         chosen[:, group] = [sequence(row) for row in p["validation"][:, group]]
     first = np.zeros_like(chosen)
     first[:, [group[0] for group in groups]] = True
-    return tuple(_any(holm(np.where(which, p["test"], np.nan)) < LEVEL) for which in (chosen, first))  # type: ignore[return-value]
+    return tuple(_any(confirmation(p["test"], which, numbers) < LEVEL) for which in (chosen, first))  # type: ignore[return-value]
 
 
-def _gaps(world: World, random: np.random.Generator, count: int, seeds: int) -> Moments:
-    """Moments of ``count`` heads' differences to the deepest, which share the cases and lie at minus the margin."""
-    cases = len(world.level)
+def _gaps(world: World, random: np.random.Generator, networks: Array) -> Moments:
+    """Moments of heads' differences to the deepest, which share the cases and lie at minus the margin.
+
+    ``networks`` (heads, seeds, 1) is what training gave each, in standard deviations: the same on either split.
+    """
+    (count, seeds, _), cases = networks.shape, len(world.level)
     real = random.integers(0, cases, cases)
     noise = random.normal(0, (2 * world.gain) ** 0.5, (count, 1, cases))
     noise = noise + random.normal(0, (2 * world.rest) ** 0.5, (count, seeds, cases))
-    network = random.normal(0, (2 * world.network) ** 0.5, (count, seeds, 1))
-    return moments(network + world.spread[real] * noise - MARGIN)
+    return moments((2 * world.network) ** 0.5 * networks + world.spread[real] * noise - MARGIN)
 
 
 def told_apart(world: World, seeds: int, cases: int, studies: int) -> float:

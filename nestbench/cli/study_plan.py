@@ -71,6 +71,11 @@ def _say(study: "Study", found: "Plan", power: float) -> None:
     now = counted(study.seeds, "seed")
     columns = (">difference", f">power with {now}", ">seeds needed", ">hours", f">or subjects, with {now}")
     say_table(("data set", "encoder", *columns), map(_row, found.needs), f"What a power of {power:g} needs")
+    for dataset, encoder in found.skipped:
+        typer.echo(
+            f"No plan for {dataset} with {encoder}: the pilot has no two networks there with two seeds and two test "
+            "subjects in common."
+        )
     typer.echo(
         f"Corrected for {counted(found.comparisons, 'comparison')} in all. Variances from few seeds are rough: plan "
         "anew once more are there. Hours are of training one run after another, searches aside."
@@ -93,4 +98,12 @@ def _as_data(study: "Study", found: "Plan", power: float) -> dict[str, Any]:
         for key, own in found.variations.items()
     ]
     needs = [asdict(need) for need in found.needs]
-    return {"study": study.name, "power": power, "comparisons": found.comparisons, "pilot": pilot, "needs": needs}
+    skipped = [{"dataset": dataset, "encoder": encoder} for dataset, encoder in found.skipped]
+    return {
+        "study": study.name,
+        "power": power,
+        "comparisons": found.comparisons,
+        "pilot": pilot,
+        "needs": needs,
+        "skipped": skipped,
+    }

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from nestbench.report.gather import Evidence
     from nestbench.study.schema import Cell, Study
 
-_FACTS = ("output", "deepest", "validation", "validation_low", "test", "test_low", "p_test_holm", "chosen", "confirmed")
+_FACTS = (
+    *("output", "deepest", "validation", "validation_low", "p_validation"),
+    *("test", "test_low", "p_test_holm", "chosen", "confirmed"),
+)
 
 
 @dataclass(frozen=True)
@@ -154,8 +157,8 @@ def _cost(value: float) -> str:
 
 
 def _word(row: dict[str, Any]) -> str:
-    if row["validation_low"] is None:
-        return "no test: fewer than two seeds or subjects"
+    if row["p_validation"] is None:
+        return "no test: fewer than three seeds or two subjects"
     if not row["chosen"]:
         return f"stays at {row['deepest']}: validation shows no other to be as good"
     return (

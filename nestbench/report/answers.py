@@ -84,7 +84,7 @@ def _pruned(heads: pd.DataFrame, outputs: pd.DataFrame, depth: int) -> str:
     """What is decided for one network."""
     name, deepest = title(heads["model"].iloc[0], depth), heads["deepest"].iloc[0]
     if heads["p_validation"].isna().all():
-        return f"for {name} there is no test (fewer than two seeds, or two subjects): it stays at {deepest}"
+        return f"for {name} there is no test (fewer than three seeds, or two subjects): it stays at {deepest}"
     chosen = heads[heads["chosen"]]
     if chosen.empty:
         return f"for {name} validation shows no shallower head to be not inferior: it stays at {deepest}"

@@ -6,6 +6,7 @@ from nestbench.report.blocks import Block, paragraph
 from nestbench.report.frames import CELL, groups, rows
 from nestbench.report.gather import Evidence
 from nestbench.report.names import counted, listed, title
+from nestbench.report.statistics.crossed import FEWEST_SEEDS
 
 FEW_SEEDS, FEW_SUBJECTS = 5, 20
 """Below these a mean over seeds, or over test subjects, says little of another seed or subject."""
@@ -35,10 +36,13 @@ def cautions(evidence: Evidence) -> list[Block]:
 
 def _few(evidence: Evidence) -> Iterator[str]:
     seeds = int(evidence.done.groupby(CELL).size().min())
-    if seeds == 1:
-        yield "With one finished seed there is no spread to compare with: no test of that network can be made."
+    if seeds < FEWEST_SEEDS:
+        yield (
+            f"Few seeds: {seeds}. With fewer than three no test of a network is made: one says nothing of the spread "
+            "between seeds, and in simulated studies of two the tests do not surely keep to 5 %."
+        )
     elif seeds < FEW_SEEDS:
-        yield f"Few seeds: {seeds}. Another few may order networks that are close otherwise."
+        yield f"Few seeds: {seeds}. Other seeds may order close networks differently."
     subjects = evidence.primary_cases().groupby("dataset", sort=False)["subject"].nunique()
     few = [f"{count} of {name}" for name, count in subjects.items() if count < FEW_SUBJECTS]
     if few:

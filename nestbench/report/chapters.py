@@ -22,7 +22,8 @@ _PRUNING = (
     "A network with several heads can be pruned after training. Named here is the shallowest head that is not inferior "
     "to the deepest one: chosen on the validation cases, where its one-sided 95 % lower bound, and that of each deeper "
     "head, lies above the margin of {margin} IoU points below, and confirmed by one test of it on the test cases, "
-    "corrected by Holm's method over all networks."
+    "which had no part in choosing it. The trained seeds had: so Holm's method corrects over all networks with several "
+    "heads, chosen or not."
 )
 
 _NOT_ALONE = (

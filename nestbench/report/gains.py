@@ -1,7 +1,6 @@
 """Where the members differ: case by case, and by the size of what is to be found."""
 
 from itertools import pairwise
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 
 from nestbench.report.frames import CELL, PANEL, first, groups
 from nestbench.report.gather import Evidence
-from nestbench.report.statistics.resampling import bootstrap
+from nestbench.report.statistics.crossed import interval, moments
 
 BUCKETS, LEAST = 5, 5
 """Groups of cases of about the same number by size of their objects, at most, and the fewest cases of a group."""
@@ -77,5 +76,5 @@ def _mean(cell: pd.DataFrame) -> dict[str, Any]:
     table = cell.pivot_table(index="seed", columns="subject", values="difference", aggfunc="mean").dropna(
         axis="columns"
     )
-    low, high = map(float, bootstrap(table.to_numpy())) if min(table.shape) > 1 else (nan, nan)
+    low, high = map(float, interval(moments(table.to_numpy())))
     return {"cases": cell["case"].nunique(), "difference": float(table.to_numpy().mean()), "low": low, "high": high}

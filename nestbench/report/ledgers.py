@@ -12,8 +12,8 @@ from nestbench.report.sheets import grouped
 from nestbench.results.scores import METRICS
 
 _PRINTED = (
-    "Ours beside what the paper prints (arXiv 1912.05074, {tables}; mean ± s.d. of 20 trials), both as {metric}. "
-    "Data, views and networks differ as the next table says: levels cannot be compared, only the order of networks."
+    "Ours beside what the paper prints (arXiv 1912.05074, {tables}; mean ± s.d. of 20 trials), ours as {metric}; the "
+    "paper does not define its IoU. Data, views and networks differ as the next table says: levels cannot be compared."
 )
 
 _PROTOCOLS = "What differs between the paper's protocol and this study's."

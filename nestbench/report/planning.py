@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from math import comb
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import pandas as pd
 
 from nestbench.errors import RequestError
 from nestbench.report.frames import CELL, PANEL, groups
-from nestbench.report.statistics.comparisons import compare_members
+from nestbench.report.statistics.comparisons import compare_members, is_alone
 from nestbench.report.statistics.crossed import FEWEST_SEEDS
 from nestbench.report.statistics.power import MOST_SEEDS, MOST_SUBJECTS, Variation, least, power, variation
 from nestbench.results.finished import read_run
 from nestbench.results.places import run_folder
 from nestbench.results.scores import case_scores
+from nestbench.study.models import is_outside
 from nestbench.study.schema import Run, Study
+from nestbench.topology import topology
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Plan:
     """Finished by all members of the pilot."""
     subjects: dict[tuple[str, str], int]
     needs: tuple[Need, ...]
+    skipped: tuple[tuple[str, str], ...]
+    """Data sets and encoders of the study of whose differences the pilot says nothing."""
 
 
 def read_pilot(study: Study, folder: Path) -> Pilot:
@@ -92,13 +97,29 @@ def make_plan(study: Study, pilot: Pilot, differences: Sequence[float], wanted: 
     found = {key: variation(own) for key, own in usable.items()}
     seeds = {key: int(own["seeds"].min()) for key, own in usable.items()}
     subjects = {key: int(own["subjects"].max()) for key, own in usable.items()}
-    comparisons = max(len(study.datasets) * len(study.encoders) * comb(len(study.models), 2), 1)
+    comparisons = _count(study)
     needs = (
         _need(study, pilot, key, found[key], subjects[key], difference, wanted, comparisons)
         for key in usable
         for difference in differences
     )
-    return Plan(comparisons, found, seeds, subjects, tuple(needs))
+    panels_of_study = dict.fromkeys(cell.key[:2] for cell in study.cells())
+    skipped = tuple(key for key in panels_of_study if key not in usable)
+    return Plan(comparisons, found, seeds, subjects, tuple(needs), skipped)
+
+
+def _count(study: Study) -> int:
+    """How many comparisons the report of a study corrects for together."""
+    alone = _count_alone(study) if study.task == "semantic" else 0
+    return max(len(study.datasets) * len(study.encoders) * (comb(len(study.models), 2) + alone), 1)
+
+
+def _count_alone(study: Study) -> int:
+    """How many heads have beside them, for each data set and encoder, a network that was trained to them alone."""
+    own = [model for model in study.models if not is_outside(model)]
+    heads = {model: set(topology(model, study.depth).heads) for model in own}
+    pairs = permutations(own, 2)
+    return sum(is_alone(*pair, head, study.depth) for pair in pairs for head in heads[pair[0]] & heads[pair[1]])
 
 
 def _need(
@@ -114,17 +135,16 @@ def _need(
     def enough(seeds: int, count: int) -> bool:
         return power(found, seeds, count, difference, comparisons) >= wanted
 
-    planned = max(study.seeds, FEWEST_SEEDS)
     seeds = least(lambda count: enough(count, subjects), FEWEST_SEEDS, MOST_SEEDS)
     own = pilot.seconds[(pilot.seconds["dataset"] == key[0]) & (pilot.seconds["encoder"] == key[1])]
     hours = sum(_hours(study, own))
     return Need(
         *key,
         difference,
-        power(found, planned, subjects, difference, comparisons),
+        power(found, study.seeds, subjects, difference, comparisons),
         seeds,
         None if seeds is None else seeds * hours,
-        least(lambda count: enough(planned, count), FEWEST_SEEDS, MOST_SUBJECTS),
+        least(lambda count: enough(study.seeds, count), 2, MOST_SUBJECTS),
     )
 
 

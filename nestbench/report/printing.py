@@ -14,7 +14,7 @@ from nestbench.results.atomic import replacing
 ATTACHED = "report.json"
 """Name of the content within the PDF."""
 
-_MAKERS = ("nestbench", "matplotlib", "numpy", "pandas", "scipy", "statsmodels", "typst")
+_MAKERS = ("nestbench", "matplotlib", "numpy", "pandas", "scikit-posthocs", "scipy", "typst")
 
 
 def made_with() -> dict[str, str]:

@@ -16,8 +16,8 @@ Row = Any
 _MEMBERS = (
     "IoU and Dice are of the foreground at threshold 0.5; mean IoU averages foreground and background, at 0.5 and "
     "over the thresholds 0.5:0.05:0.95. The interval of IoU is bootstrapped over seeds and subjects; rank 1 is how "
-    "often a network has the highest mean of its group when both are drawn again. Bold: better than every other "
-    "network of its group by the corrected test."
+    "often a network has the highest mean of its group when both are drawn again; it is not a test, and "
+    "close to 1 is no verdict. Bold: better than every other network of its group by the corrected test."
 )
 
 _COMPARISONS = (
@@ -25,7 +25,7 @@ _COMPARISONS = (
     "crossed test of a difference, and p equivalent, that of the difference lying within the margin. The interval is "
     "of the single comparison. p t-test (the papers': independent, over seeds) and p Wilcoxon (over subjects) stand "
     "there for reference: each forgets one of the two things that vary. Every p is corrected by Holm's method over all "
-    "rows."
+    "comparisons of the study."
 )
 
 _DEPTHS = (

@@ -8,6 +8,7 @@ import pytest
 from nestbench.report.costs import by_class, costs
 from nestbench.report.gains import BUCKETS, NO_OBJECT, case_gains, gains_by_size, mean_gains
 from nestbench.report.gather import Evidence
+from nestbench.report.statistics.crossed import interval, moments
 
 Make = Callable[..., Evidence]
 
@@ -29,6 +30,14 @@ def test_groups_of_cases_by_size_hold_every_case_once(evidence: Evidence) -> Non
     assert own["cases"].iloc[-1] == 3
     means = mean_gains(case_gains(evidence)).query("model == 'unet++'")["difference"]
     assert np.average(own["difference"], weights=own["cases"]) == pytest.approx(means.mean())
+
+
+def test_the_interval_of_a_group_is_that_of_the_test_which_decides(evidence: Evidence) -> None:
+    gains = case_gains(evidence)
+    row = gains_by_size(gains).query("model == 'unet++'").iloc[-1]
+    own = gains[(gains["model"] == "unet++") & gains["diameter"].isna()]
+    table = own.pivot_table(index="seed", columns="subject", values="difference").to_numpy()
+    assert (row["low"], row["high"]) == pytest.approx(interval(moments(table)))
 
 
 def test_without_sizes_no_group_is_made(make_evidence: Make) -> None:

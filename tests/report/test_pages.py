@@ -1,12 +1,15 @@
 import csv
 import io
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import requires
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import typst
 from fake_numbers import Fake
@@ -15,10 +18,11 @@ from PIL import Image
 
 from nestbench.errors import RequestError
 from nestbench.report.chapters import Tables, make_tables
+from nestbench.report.figures import plates
 from nestbench.report.figures.style import FONTS
 from nestbench.report.gather import Evidence, gather
 from nestbench.report.pages import build_report, compose
-from nestbench.report.printing import typeset
+from nestbench.report.printing import made_with, typeset
 from nestbench.study.files import dump_study
 
 Make = Callable[..., Evidence]
@@ -49,6 +53,22 @@ def test_the_same_results_give_the_same_pdf_wherever_they_lie(built: Path, tmp_p
     folder = shutil.copytree(built.parent / "fake-nuclei", tmp_path / "fake-nuclei")
     assert built.read_bytes().startswith(b"%PDF")
     assert build_report([folder], tmp_path / "other.pdf").read_bytes() == built.read_bytes()
+
+
+def test_what_a_report_was_made_with_is_what_the_package_needs_to_run() -> None:
+    needed = {re.split(r"[^\w-]", line)[0] for line in requires("nestbench") or () if "extra ==" not in line}
+    assert set(made_with()) - {"nestbench"} <= needed
+
+
+@pytest.mark.parametrize("models", [("unet++ds",), ("unet++ds", "unet++ds:2")])
+def test_hollow_markers_are_explained_where_they_are_drawn(
+    make_evidence: Make, tmp_path: Path, models: tuple[str, ...]
+) -> None:
+    evidence = make_evidence(models=models, seeds=1)
+    (block, *_) = plates.depth_plates(
+        evidence, make_tables(evidence)["depths"], pd.DataFrame({"dataset": []}), tmp_path
+    )
+    assert ("hollow marker" in block["caption"]) == (len(models) == 2)
 
 
 def test_every_table_lies_as_csv_beside_the_pdf(built: Path) -> None:

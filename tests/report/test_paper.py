@@ -4,6 +4,7 @@ from importlib.resources import files
 
 import pytest
 
+from nestbench.report import ledgers
 from nestbench.report.chapters import make_tables
 from nestbench.report.gather import Evidence
 from nestbench.report.paper import PROTOCOL
@@ -35,6 +36,13 @@ def test_ours_stand_beside_the_papers_by_the_same_metric(make_evidence: Make) ->
     nodule = paper.loc["lung-nodule", "unet"]
     assert nodule["metric"] == "mean_iou_thresholds"
     assert nodule["ours"] == main.loc["lung-nodule", "unet"]["mean_iou_thresholds"]
+
+
+def test_the_caption_does_not_say_that_the_papers_iou_is_ours(make_evidence: Make) -> None:
+    (block,) = ledgers.printed(make_tables(make_evidence(models=("unet",), seeds=1))["paper"], 4)
+    assert "ours as foreground IoU at 0.5; the paper does not define its IoU." in block["caption"]
+    assert "both" not in block["caption"]
+    assert "order" not in block["caption"]
 
 
 def test_what_differs_is_said_of_each_data_set_of_the_paper(make_evidence: Make) -> None:

@@ -1,6 +1,7 @@
 """``nestbench study plan`` and ``study prune`` on results that nobody trained."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,19 @@ def test_a_plan_says_seeds_hours_and_subjects(ask: Ask, capsys: Capture) -> None
     assert need["hours"] == pytest.approx(need["seeds"] * 2 * 300 / 3600)
     assert said["pilot"][0]["seeds"] == 3
     assert said["pilot"][0]["variances"]["rest"] > 0
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_plan_names_what_the_pilot_lacks(ask: Ask, capsys: Capture, tmp_path: Path, options: tuple[str, ...]) -> None:
+    ask("plan", encoders=("a", "b"))
+    capsys.readouterr()
+    shutil.rmtree(tmp_path / "fake-nuclei" / "nuclei" / "b" / "unet")
+    assert answer(["study", "plan", str(tmp_path / "study.yaml"), "--results", str(tmp_path), *options]) == 0
+    said = capsys.readouterr().out
+    if options:
+        assert json.loads(said)["skipped"] == [{"dataset": "nuclei", "encoder": "b"}]
+    else:
+        assert "No plan for nuclei with b: the pilot has no two networks there" in said
 
 
 def test_a_plan_for_people_has_a_line_each_difference(ask: Ask, capsys: Capture) -> None:
@@ -98,6 +112,12 @@ def test_what_the_tests_support_is_cut_written_and_told(
     assert exported == [(small.spec, 32)]
     assert {"parameters", "FLOPs", "bytes", "ms on AMD EPYC 9V74 80-Core Processor"} == set(cut["costs"])
     assert all(least < most for least, most in cut["costs"].values())
+
+
+def test_two_seeds_prune_nothing_and_are_told_why(ask: Ask, capsys: Capture, tmp_path: Path) -> None:
+    assert ask("prune", "--out", str(tmp_path / "pruned"), margin=1.5, cases=40, seeds=2) == 0
+    assert "no test: fewer than three seeds or two subjects" in capsys.readouterr().out
+    assert not (tmp_path / "pruned").exists()
 
 
 def test_where_nothing_is_confirmed_nothing_is_written(ask: Ask, capsys: Capture, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+import pytest
+
 from nestbench.report.answers import answers, pruning, whole
 from nestbench.report.chapters import make_tables
 from nestbench.report.gather import Evidence
@@ -20,13 +22,13 @@ def test_a_real_difference_is_the_answer(make_evidence: Make) -> None:
 
 
 def test_no_ranking_is_given_where_the_test_supports_none(make_evidence: Make) -> None:
-    (answer,) = said(make_evidence(models=("unet", "wide-unet"), seeds=2))
+    (answer,) = said(make_evidence(models=("unet", "unet+")))
     assert "not separable from any other network here" in answer
     assert "better" not in answer
 
 
 def test_the_smallest_network_that_is_not_separable_is_named(make_evidence: Make) -> None:
-    (answer,) = said(make_evidence(models=("wide-unet", "unet"), seeds=2))
+    (answer,) = said(make_evidence(models=("unet+", "unet")))
     assert "U-Net (14.3 million parameters)" in answer
 
 
@@ -35,9 +37,10 @@ def test_those_that_are_beaten_and_those_that_are_not_are_told_apart(make_eviden
     assert "It is better than U-Net and not separable from UNet++ DS L3 here." in answer
 
 
-def test_one_seed_gives_the_reason_why_nothing_can_be_said(make_evidence: Make) -> None:
-    (answer,) = said(make_evidence(models=("unet", "unet++ds"), seeds=1))
-    assert answer.endswith("The networks are not separable here: fewer than two seeds in common.")
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_give_the_reason_why_nothing_can_be_said(make_evidence: Make, seeds: int) -> None:
+    (answer,) = said(make_evidence(models=("unet", "unet++ds"), seeds=seeds))
+    assert answer.endswith("The networks are not separable here: fewer than three seeds in common.")
 
 
 def test_a_lone_network_is_not_compared(make_evidence: Make) -> None:
@@ -89,7 +92,7 @@ def test_where_no_head_is_good_enough_the_network_stays_whole(make_evidence: Mak
 def test_with_one_seed_no_depth_is_advised_and_the_reason_said(make_evidence: Make) -> None:
     numbers = make_tables(make_evidence(models=("unet++ds",), seeds=1))
     (said,) = pruning(numbers["pruning"], numbers["depths"], 4)
-    assert "for UNet++ DS there is no test (fewer than two seeds, or two subjects): it stays at L4" in said
+    assert "for UNet++ DS there is no test (fewer than three seeds, or two subjects): it stays at L4" in said
 
 
 def test_savings_are_not_told_where_speed_was_not_measured(make_evidence: Make) -> None:

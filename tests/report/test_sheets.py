@@ -33,6 +33,13 @@ def test_bold_is_kept_for_the_one_that_is_better_than_every_other(make_evidence:
     assert second[0] == {"text": "UNet++ DS", "bold": True}
 
 
+def test_captions_say_what_is_no_test_and_what_is_corrected_together(numbers: Tables) -> None:
+    assert "drawn again; it is not a test" in sheets.members(numbers["members"], 4, 3)["caption"]
+    assert (
+        "Holm's method over all comparisons of the study." in sheets.comparisons(numbers["comparisons"], 4)["caption"]
+    )
+
+
 def test_nothing_is_bold_where_nobody_is(make_evidence: Make) -> None:
     table = make_tables(make_evidence(models=("unet", "wide-unet"), seeds=2))["members"]
     assert all(isinstance(cell, str) for row in sheet_rows(sheets.members(table, 4, 2)) for cell in row)

@@ -37,8 +37,7 @@ def by_depth(outputs: pd.DataFrame, marks: Marks, depth: int) -> Figure:
         _whole_depths(axes, own)
     hollow = handle(Mark("#555555", "o", ""), "trained to this depth alone")
     hollow.set_markerfacecolor("white")
-    some_alone = any(parse(model, depth)[1] < depth for model in own["model"])
-    _named(figure, looks, depth, [hollow] if some_alone else [])
+    _named(figure, looks, depth, [hollow] if has_alone(outputs, depth) else [])
     return figure
 
 
@@ -82,6 +81,11 @@ def has_several(outputs: pd.DataFrame, depth: int) -> bool:
     """Whether a member was tested at more than one depth."""
     counts = _heads(outputs, depth).groupby("member")["depth"].nunique()
     return bool(counts.max() > 1)
+
+
+def has_alone(outputs: pd.DataFrame, depth: int) -> bool:
+    """Whether a member was trained to a lesser depth alone."""
+    return any(parse(model, depth)[1] < depth for model in _heads(outputs, depth)["model"])
 
 
 def _heads(outputs: pd.DataFrame, depth: int) -> pd.DataFrame:

@@ -59,9 +59,10 @@ def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFra
     for dataset, own in groups(outputs, "dataset"):
         if depths.has_several(own, depth):
             drawn = depths.by_depth(own, _marks(evidence), depth)
+            alone = "; a hollow marker is a network trained to that depth alone" if depths.has_alone(own, depth) else ""
             caption = (
-                f"{dataset}: test IoU by depth. A line joins the heads of one network; a hollow marker is a network "
-                f"trained to that depth alone, if any. Bars: ± one s.d. over seeds. n = {finished_seeds(evidence)}."
+                f"{dataset}: test IoU by depth. A line joins the heads of one network{alone}. Bars: ± one s.d. over "
+                f"seeds. n = {finished_seeds(evidence)}."
             )
             yield plate(drawn, evidence, build, f"depth-{dataset}", caption)
     for dataset, own in groups(depths.paired(isolated, depth), "dataset"):

@@ -13,7 +13,16 @@ import pandas as pd
 
 from nestbench.report.frames import PANEL, groups
 from nestbench.report.statistics.classical import holm, papers_test, wilcoxon
-from nestbench.report.statistics.crossed import LEVEL, Moments, judge, moments, p_within, stacked
+from nestbench.report.statistics.crossed import (
+    FEWEST_SEEDS,
+    LEVEL,
+    Moments,
+    decisive,
+    judge,
+    moments,
+    p_within,
+    stacked,
+)
 from nestbench.topology import MEMBERS, parse, topology
 
 MARGIN = 0.005
@@ -76,7 +85,7 @@ def correct(*tables: pd.DataFrame, margin: float = MARGIN) -> list[pd.DataFrame]
     if every.empty:
         return list(tables)
     found = Moments(*(every[name].to_numpy(np.float64) for name in Moments._fields))
-    every = every.drop(columns=_MOMENTS).assign(p_equivalent=p_within(found, margin))
+    every = every.drop(columns=_MOMENTS).assign(p_equivalent=decisive(p_within(found, margin), found))
     for test in TESTS:
         every[f"{test}_holm"] = holm(every[test].to_numpy())
     columns = (every[name] for name in ("difference", "p_holm", "p_equivalent_holm"))
@@ -127,13 +136,16 @@ def _isolated(scores: pd.DataFrame, depth: int) -> Iterator[Pair]:
     for (dataset, encoder), panel in groups(scores, PANEL):
         tables = {key: grid(own) for key, own in groups(panel, ["model", "output"])}
         for ((model, output), whole), ((against, same), alone) in permutations(tables.items(), 2):
-            if same == output != "ensemble" and _is_alone(model, against, int(output[1:]), depth):
+            if same == output != "ensemble" and is_alone(model, against, int(output[1:]), depth):
                 names = {"dataset": dataset, "encoder": encoder, "model": model, "output": output}
                 yield names | {"against": against}, whole, alone
 
 
-def _is_alone(model: str, alone: str, head: int, depth: int) -> bool:
-    """Whether ``alone`` is as deep as the head, and the deeper network ``model`` pruned to that head is its grid."""
+def is_alone(model: str, alone: str, head: int, depth: int) -> bool:
+    """Whether ``alone`` is as deep as the head, and the deeper network ``model`` pruned to that head is its grid.
+
+    Both have a head of that depth.
+    """
     if any(name.partition(":")[0] not in MEMBERS for name in (model, alone)):
         return False
     whole, own = topology(model, depth), topology(alone, depth)
@@ -151,7 +163,9 @@ def _compared(pairs: Iterator[Pair]) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame()
     every = stacked(found)
-    return pd.DataFrame(rows).assign(**judge(every)._asdict(), **every._asdict()).pipe(_explained)
+    judged = judge(every)
+    judged = judged._replace(p=decisive(judged.p, every))
+    return pd.DataFrame(rows).assign(**judged._asdict(), **every._asdict()).pipe(_explained)
 
 
 def _beside(first: pd.DataFrame, second: pd.DataFrame, differences: pd.DataFrame) -> dict[str, Any]:
@@ -162,8 +176,8 @@ def _beside(first: pd.DataFrame, second: pd.DataFrame, differences: pd.DataFrame
 
 def _explained(rows: pd.DataFrame) -> pd.DataFrame:
     """Why there is no test, where there is none."""
-    lacking = np.select([rows["seeds"] < 2, rows["subjects"] < 2], ["seed", "subject"], "")
-    reason = [f"fewer than two {what}s in common" if what else "" for what in lacking]
+    lacking = [rows["seeds"] < FEWEST_SEEDS, rows["subjects"] < 2]
+    reason = np.select(lacking, [f"fewer than {what} in common" for what in ("three seeds", "two subjects")], "")
     return rows.assign(reason=reason, seeds=rows["seeds"].astype(int), subjects=rows["subjects"].astype(int))
 
 

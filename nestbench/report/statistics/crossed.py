@@ -30,7 +30,8 @@ from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
 
-FEWEST_SEEDS = 2
+FEWEST_SEEDS = 3
+"""Below these nothing is decided: with two, studies without a difference may claim one more often than they promise."""
 
 LEVEL = 0.05
 """Probability of a false finding that is accepted, over all comparisons of a table."""
@@ -126,6 +127,11 @@ def p_within(found: Moments, margin: float) -> Array:
     Source: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987.
     """
     return np.maximum(p_above(found, -margin), p_above(found._replace(mean=-found.mean), -margin))
+
+
+def decisive(p: Array, found: Moments) -> Array:
+    """The values of p that may decide; NaN where there are fewer than FEWEST_SEEDS."""
+    return np.where(found.seeds >= FEWEST_SEEDS, p, np.nan)
 
 
 def lowest(found: Moments, level: float = LEVEL) -> Array:

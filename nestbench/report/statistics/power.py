@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nestbench.report.statistics.crossed import LEVEL, Moments, interval
+from nestbench.report.statistics.crossed import FEWEST_SEEDS, LEVEL, Moments, interval
 
 STUDIES = 2000
 """Draws for each power: its standard error is at most 1.1 %."""
@@ -40,6 +40,8 @@ def variation(comparisons: pd.DataFrame) -> Variation:
 
 def power(found: Variation, seeds: int, subjects: int, difference: float, comparisons: int) -> float:
     """Probability that a difference (IoU, 0 to 1) is called one, by a study with so many comparisons in its tables."""
+    if seeds < FEWEST_SEEDS:
+        return 0.0
     random, freedom = np.random.default_rng(0), ((seeds - 1), (subjects - 1), (seeds - 1) * (subjects - 1))
     expected = (found.rest + subjects * found.seed, found.rest + seeds * found.subject, found.rest)
     squares = (mean * random.chisquare(count, STUDIES) / count for mean, count in zip(expected, freedom, strict=True))

@@ -2,8 +2,9 @@
 
 The claim is that a head is not inferior to the deepest one: that its mean IoU lies less than a margin below. On the
 validation cases it is tested from the second deepest head upwards until it fails, which needs no correction (each depth
-is tried only once all deeper ones have passed). The depth that this chooses is tested once on the test cases, which had
-no part in choosing it, corrected by Holm's method over all networks of the table.
+is tried only once all deeper ones have passed). The depth that this chooses is tested once on the test cases. These
+had no part in choosing it, but the trained seeds had: a lucky set of them passes both sides. So Holm's method corrects
+over all networks with several heads, whether or not validation chose a depth for them.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from nestbench.report.frames import CELL, groups
 from nestbench.report.statistics.classical import holm
 from nestbench.report.statistics.comparisons import MARGIN, grid
-from nestbench.report.statistics.crossed import LEVEL, Array, lowest, moments, p_above, stacked
+from nestbench.report.statistics.crossed import LEVEL, Array, decisive, lowest, moments, p_above, stacked
 
 _SIDES = ("validation", "test")
 
@@ -29,7 +30,7 @@ def prunable(cases: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
     ``validation``, ``validation_low``, ``p_validation``: difference of IoU (head minus deepest, 0 to 1), its one-sided
     95 % lower bound, and the p of its lying above minus ``margin``; ``test``, ``test_low``, ``p_test``: the same on the
     test cases; ``chosen``: whether validation chose this depth; ``p_test_holm``: corrected, where it did;
-    ``confirmed``: whether the test cases say the same. p is NaN with fewer than two seeds or subjects.
+    ``confirmed``: whether the test cases say the same. p is NaN with fewer than three seeds or two subjects.
     """
     table = pd.DataFrame([row for key, own in groups(cases, CELL) for row in _heads(key, own)])
     if table.empty:
@@ -37,13 +38,14 @@ def prunable(cases: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
     for side in _SIDES:
         found = stacked(table.pop(f"{side}_moments").tolist())
         table = table.assign(
-            **{side: found.mean, f"{side}_low": lowest(found), f"p_{side}": p_above(found, -margin)},
+            **{side: found.mean, f"{side}_low": lowest(found), f"p_{side}": decisive(p_above(found, -margin), found)},
             seeds=found.seeds.astype(int),
             subjects=found.subjects.astype(int),
         )
     validation = table.groupby(CELL, sort=False)["p_validation"]
     table["chosen"] = validation.transform(lambda p: sequence(p.to_numpy())).astype(bool)
-    corrected = holm(table["p_test"].where(table["chosen"]).to_numpy())
+    networks = table.groupby(CELL, sort=False).ngroup().to_numpy()
+    corrected = confirmation(table["p_test"].to_numpy(), table["chosen"].to_numpy(), networks)
     return table.assign(p_test_holm=corrected, confirmed=corrected < LEVEL)
 
 
@@ -66,6 +68,17 @@ def sequence(p: Array) -> NDArray[np.bool_]:
     passed = (p < LEVEL)[::-1].cumprod()[::-1].astype(bool)
     chosen: NDArray[np.bool_] = passed & (np.cumsum(passed) == 1)
     return chosen
+
+
+def confirmation(p: Array, chosen: NDArray[np.bool_], networks: NDArray[np.int64]) -> Array:
+    """The p of the chosen heads on the test cases (..., heads), by Holm's method over all networks; NaN for the others.
+
+    ``networks`` has the number of each head's network, from 0; of one that chose no head p is 1.
+    """
+    tested = chosen & ~np.isnan(p)
+    entered = np.where(tested, p, 1.0)
+    each = [entered[..., networks == number].min(axis=-1) for number in range(networks.max() + 1)]
+    return np.where(tested, holm(np.stack(each, axis=-1))[..., networks], np.nan)
 
 
 def best_seed(cases: pd.DataFrame, cell: tuple[str, str, str], output: str) -> int:

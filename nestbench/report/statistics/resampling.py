@@ -40,10 +40,19 @@ def first_rank(panel: pd.DataFrame, rounds: int = ROUNDS) -> dict[str, float]:
     names = [str(model) for model, _ in groups(panel, "model")]
     if min(tables.shape[1:]) < 2:
         return dict.fromkeys(names, float("nan"))
+    return dict(zip(names, map(float, shares_of_first(tables, rounds)), strict=True))
+
+
+def shares_of_first(tables: Array, rounds: int = ROUNDS) -> Array:
+    """Share of draws in which each of the tables (tables, seeds, subjects) has the highest mean.
+
+    That is no test: few seeds, drawn again, vary less than new ones. ``benchmarks/calibration.py`` counts how often a
+    share is above .95 where networks do not differ.
+    """
     means = _means(tables, rounds)
     top = means >= means.max(axis=0) - _ROUNDING
-    shares = (top / top.sum(axis=0)).mean(axis=1)
-    return dict(zip(names, map(float, shares), strict=True))
+    shares: Array = (top / top.sum(axis=0)).mean(axis=1)
+    return shares
 
 
 def _common(tables: list[pd.DataFrame]) -> Array:

@@ -47,4 +47,4 @@ def test_a_study_of_one_seed_and_without_speed_says_so(tmp_path: Path):
     folder = write_fake_objects(tmp_path, cases=3, seeds=1, speed=False)
     said = json.dumps(read_content(build_report([folder], tmp_path / "one.pdf")))
     assert "How long an image takes was not measured in this study." in said
-    assert "fewer than two seeds in common" in said
+    assert "fewer than three seeds in common" in said

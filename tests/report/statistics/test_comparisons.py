@@ -23,7 +23,15 @@ def test_one_seed_gives_a_difference_but_no_verdict() -> None:
     assert pairs["difference"].iloc[0] == pytest.approx(0.5, abs=0.02)
     assert pairs[["low", "high", "p", "p_holm", "p_equivalent", "p_equivalent_holm", "p_paper"]].isna().all(axis=None)
     assert pairs["verdict"].iloc[0] == "not separable"
-    assert "fewer than two seeds" in pairs["reason"].iloc[0]
+    assert "fewer than three seeds" in pairs["reason"].iloc[0]
+
+
+def test_two_seeds_give_an_interval_but_no_verdict() -> None:
+    pairs = compared(scores({"a": 0.0, "b": 0.5, "c": 0.5}, seeds=2, noise=1e-6))
+    assert set(pairs["verdict"]) == {"not separable"}
+    assert pairs[["p", "p_holm", "p_equivalent", "p_equivalent_holm"]].isna().all(axis=None)
+    assert pairs[["low", "high"]].notna().all(axis=None)
+    assert set(pairs["reason"]) == {"fewer than three seeds in common"}
 
 
 def test_a_member_is_equivalent_to_its_own_copy() -> None:
@@ -148,4 +156,4 @@ def test_members_without_a_case_in_common_are_not_compared() -> None:
     other = table.assign(case=table["case"].where(~own, table["case"] + "'"))
     row = compared(other[~(own & (other["case"] == "s1'"))]).iloc[0]
     assert (row["verdict"], row["seeds"], row["subjects"]) == ("not separable", 0, 0)
-    assert row["reason"] == "fewer than two seeds in common"
+    assert row["reason"] == "fewer than three seeds in common"
