@@ -45,7 +45,8 @@ def _cells(old: list[list[str]], new: list[list[str]]) -> Iterator[str]:
     if old[:1] != new[:1]:
         yield f"columns: it has '{', '.join(old[0] if old else [])}', the results give '{', '.join(names)}'"
         return
-    for number, (was, is_) in enumerate(zip_longest(old[1:], new[1:], fillvalue=[]), start=1):
+    none: list[str] = []
+    for number, (was, is_) in enumerate(zip_longest(old[1:], new[1:], fillvalue=none), start=1):
         for name, one, other in zip_longest(names, was, is_, fillvalue=""):
             if not _same(one, other):
                 yield f"row {number}, column '{name}': it has '{one}', the results give '{other}'"

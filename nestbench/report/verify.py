@@ -67,8 +67,11 @@ def _compare(old: Printed, new: Printed) -> tuple[str, str]:
     """
     makers = old.content["made_with"], new.content["made_with"]
     same_makers = makers[0] == makers[1]
-    said = _first(_contents(old.content, new.content, drawings=same_makers)) or _first(_texts(old, new))
-    said = said or _first(iter(old.laid_over))
+    try:
+        said = _first(_contents(old.content, new.content, drawings=same_makers))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        said = "what it carries is not built as a report's content is"
+    said = said or _first(_texts(old, new)) or _first(iter(old.laid_over)) or _counts(old, new)
     if said:
         return said, ""
     if not same_makers:
@@ -139,6 +142,12 @@ def _texts(old: Printed, new: Printed) -> Iterator[str]:
                 words = [pair for pair in zip_longest(one.split(), other.split(), fillvalue="") if pair[0] != pair[1]]
                 first = _pair(*words[0]) if words else _pair(one, other)
                 yield f"page {number}, {first}, in the line '{other.strip() or one.strip()}'"
+
+
+def _counts(old: Printed, new: Printed) -> str:
+    """What is said of pages that were added or taken out without a word on them."""
+    was, is_ = len(old.pages), len(new.pages)
+    return "" if was == is_ else f"it has {was} pages, the results give {is_}"
 
 
 def _named(block: Block, tables: int) -> str:

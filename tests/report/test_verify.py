@@ -168,6 +168,25 @@ def test_makers_that_are_no_versions_are_refused(place: Path) -> None:
         verify_report(place / "out.pdf", place)
 
 
+def test_a_page_that_was_added_without_words_is_noticed(place: Path) -> None:
+    writer = PdfWriter(clone_from=place / "out.pdf")
+    pages = len(writer.pages)
+    writer.add_blank_page()
+    writer.write(place / "out.pdf")
+    said = verify_report(place / "out.pdf", place).difference
+    assert said == f"it has {pages + 1} pages, the results give {pages}"
+
+
+@pytest.mark.parametrize("chapters", [7, ["words"], [{"title": "fake-nuclei"}]], ids=["a number", "words", "a title"])
+def test_content_that_is_built_otherwise_is_a_difference(place: Path, chapters: object) -> None:
+    content = read_content(place / "out.pdf") | {"chapters": chapters}
+    writer = PdfWriter(clone_from=place / "out.pdf")
+    for attached in writer.attachment_list:
+        attached.content = json.dumps(content).encode()
+    writer.write(place / "out.pdf")
+    assert verify_report(place / "out.pdf", place).difference
+
+
 def test_a_link_lies_over_a_page_and_shows_nothing(place: Path) -> None:
     writer = PdfWriter(clone_from=place / "out.pdf")
     writer.add_annotation(0, Link(rect=(50, 50, 60, 60), url="https://arxiv.org"))
