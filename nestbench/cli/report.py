@@ -29,7 +29,7 @@ def build(files: _Studies, results: Results = Path("results"), out: Out = None) 
 
 @app.command()
 def verify(pdf: _Report, results: Results = Path("results")) -> None:
-    """Make the report anew from the results, and name the first number that is printed otherwise."""
+    """Make the report anew from the results, and name the first number that is otherwise, in it or its CSV."""
     from nestbench.report.verify import verify_report
 
     found = verify_report(pdf, results)
@@ -37,7 +37,10 @@ def verify(pdf: _Report, results: Results = Path("results")) -> None:
         typer.echo(f"stale: the results of '{name}' have changed since '{pdf}' was made from them; build it anew")
     if found.difference:
         raise RunError(f"'{pdf}' does not say what the results say: {found.difference}")
+    if found.unsure:
+        raise RunError(f"'{pdf}' cannot be verified here: {found.unsure}")
     studies = " and ".join(f"'{results / name}'" for name in found.studies)
-    typer.echo(f"every number in '{pdf}' follows from {studies}" + (f"; {found.note}" if found.note else ""))
+    tables = f" and in '{found.tables}'" if found.tables else ""
+    typer.echo(f"every number in '{pdf}'{tables} follows from {studies}")
     if found.stale:
         raise typer.Exit(1)

@@ -5,6 +5,9 @@ A block is a JSON object with ``kind`` (heading, paragraph, table, figure, code)
 
 from typing import Any, Literal
 
+ATTACHED = "report.json"
+"""Name under which the PDF carries its own content."""
+
 Block = dict[str, Any]
 Cell = str | dict[str, Any]
 

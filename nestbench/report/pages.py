@@ -7,11 +7,12 @@ from typing import Any
 
 from nestbench.errors import RequestError
 from nestbench.report.chapters import Tables, chapter, make_tables
+from nestbench.report.csvs import tables_folder, write_tables
 from nestbench.report.figures.style import styled
 from nestbench.report.gather import Evidence, gather
 from nestbench.report.names import listed
 from nestbench.report.printing import made_with, typeset
-from nestbench.results.atomic import writable, write_text
+from nestbench.results.atomic import writable
 
 
 def build_report(folders: Sequence[Path], out: Path) -> Path:
@@ -25,7 +26,7 @@ def build_report(folders: Sequence[Path], out: Path) -> Path:
     numbers = [make_tables(evidence) for evidence in evidences]
     with tempfile.TemporaryDirectory(prefix="nestbench-report-") as build:
         content = compose(evidences, numbers, Path(build))
-        _write_tables(content, numbers, out.parent / f"{out.stem}-tables")
+        write_tables([(e.study.name, made) for e, made in zip(evidences, numbers, strict=True)], tables_folder(out))
         typeset(content, Path(build), out)
     return out
 
@@ -43,11 +44,3 @@ def compose(evidences: Sequence[Evidence], numbers: Sequence[Tables], build: Pat
         "seals": {evidence.study.name: evidence.seal for evidence in evidences},
         "made_with": made_with(),
     }
-
-
-def _write_tables(content: dict[str, Any], numbers: Sequence[Tables], folder: Path) -> None:
-    """Write every table; those of several studies into a folder each."""
-    for one, tables in zip(content["chapters"], numbers, strict=True):
-        place = folder / one["title"] if len(numbers) > 1 else folder
-        for name, table in tables.items():
-            write_text(place / f"{name}.csv", table.to_csv(index=False))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from nestbench.results.places import run_folder
 from nestbench.results.predictions import NAME, read_predictions
 from nestbench.results.reading import naming
+from nestbench.results.records import as_sealed
 from nestbench.study.schema import Run
 
 Bytes = NDArray[np.uint8]
@@ -37,13 +38,16 @@ def read_overlay(path: Path) -> Overlay:
 
 
 def read_found(folder: Path, finished: list[Run], overlays: dict[str, Overlay]) -> dict[CellKey, list[Bytes]]:
-    """Masks (H, W) of the shown cases, by the first finished seed of each cell that kept its predictions."""
+    """Masks (H, W) of the shown cases, by the first finished seed of each cell that kept its predictions.
+
+    Raises RequestError for a file that was changed after its run was done.
+    """
     masks: dict[CellKey, list[Bytes]] = {}
     for run in finished:
         overlay, path = overlays.get(run.cell.dataset.title), run_folder(folder, run) / NAME
         if overlay is None or run.cell.key in masks or not path.exists():
             continue
-        with naming(path):
+        with as_sealed(path.parent, NAME):
             found = read_predictions(path, overlay.cases)
             masks[run.cell.key] = [mask[plane] for mask, plane in zip(found, overlay.planes, strict=True)]
     return masks

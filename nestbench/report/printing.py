@@ -8,11 +8,9 @@ from typing import Any
 
 import typst
 
+from nestbench.report.blocks import ATTACHED
 from nestbench.report.figures.style import FONTS
 from nestbench.results.atomic import replacing
-
-ATTACHED = "report.json"
-"""Name of the content within the PDF."""
 
 _MAKERS = ("nestbench", "matplotlib", "numpy", "pandas", "scikit-posthocs", "scipy", "typst")
 

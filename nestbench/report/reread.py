@@ -11,7 +11,7 @@ from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
 from nestbench.errors import RequestError
-from nestbench.report.printing import ATTACHED
+from nestbench.report.blocks import ATTACHED
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Printed:
     """Lines of words, of each page."""
     drawings: tuple[bytes, ...]
     """All that each page draws."""
+    laid_over: tuple[str, ...]
+    """What lies over a page and is shown with it, as stamps and notes are: nothing in a report as it was built."""
 
 
 def read_content(path: Path) -> dict[str, Any]:
@@ -41,9 +43,10 @@ def read_printed(path: Path) -> Printed:
     try:
         pages = tuple(tuple(page.extract_text().splitlines()) for page in reader.pages)
         drawings = tuple(b"".join(_drawn(page)) for page in reader.pages)
+        laid_over = tuple(said for page in reader.pages for said in _laid_over(page))
     except _BROKEN as error:
         raise RequestError(f"cannot read '{path}': its pages are damaged ({error})") from error
-    return Printed(content, pages, drawings)
+    return Printed(content, pages, drawings, laid_over)
 
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what is wrong is raised too, and said in our own words
@@ -69,7 +72,18 @@ def _content(reader: PdfReader, path: Path) -> dict[str, Any]:
         raise RequestError(f"cannot read '{path}': what is attached to it is damaged ({error})") from error
     if not isinstance(content, dict) or not {"chapters", "seals", "made_with"} <= content.keys():
         raise RequestError(f"'{path}' is no report of this version of nestbench: it does not carry '{ATTACHED}'")
+    if not isinstance(content["made_with"], dict):
+        raise RequestError(f"cannot read '{path}': it does not say with which versions it was made")
     return content
+
+
+def _laid_over(page: Any) -> Iterator[str]:
+    """Every annotation but a plain link, which shows nothing."""
+    for reference in page.get("/Annots", ()):
+        note = reference.get_object()
+        kind = str(note.get("/Subtype", "unknown")).lstrip("/")
+        if kind != "Link" or "/AP" in note:
+            yield f"page {page.page_number + 1} has an annotation of the kind '{kind}' laid over it"
 
 
 def _drawn(page: Any) -> Iterator[bytes]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from nestbench.errors import RequestError
 from nestbench.report.blocks import Block
-from nestbench.report.pages import build_report
 from nestbench.report.reread import Printed, read_content, read_printed
 from nestbench.results.seal import seal
 
@@ -23,8 +22,10 @@ class Verified:
     """Studies whose results are not those that the report was made from."""
     difference: str
     """The first thing that is printed otherwise than the results have it; nothing where all is as it should be."""
-    note: str = ""
-    """What could not be compared."""
+    unsure: str = ""
+    """Why it cannot be verified here, though no difference was found; nothing where it can."""
+    tables: Path | None = None
+    """The folder of CSV that was compared too, where there is one beside the PDF."""
 
 
 def stale_studies(pdf: Path, results: Path) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def stale_studies(pdf: Path, results: Path) -> tuple[str, ...]:
 
 
 def verify_report(pdf: Path, results: Path) -> Verified:
-    """Make the report anew from the results below ``results``, and find the first difference.
+    """Make the report anew from the results below ``results``, and find the first difference, in its CSV too.
 
     Raises RequestError for a file that is no report, and for results that are not there or cannot be read.
     """
@@ -46,26 +47,45 @@ def verify_report(pdf: Path, results: Path) -> Verified:
     for name in studies:
         if not (results / name / "study.yaml").exists():
             raise RequestError(f"'{pdf}' reports the study '{name}', and there are no results of it in '{results}'")
+    from nestbench.report.csvs import table_differences, tables_folder  # noqa: PLC0415 (a wrong file need not wait)
+    from nestbench.report.pages import build_report  # noqa: PLC0415
+
+    tables = tables_folder(pdf) if tables_folder(pdf).is_dir() else None
     with tempfile.TemporaryDirectory(prefix="nestbench-verify-") as build:
         anew = build_report([results / name for name in studies], Path(build) / "report.pdf")
-        if anew.read_bytes() == pdf.read_bytes():
-            return Verified(studies, stale, "")
-        return Verified(studies, stale, *_compare(printed, read_printed(anew)))
+        same = anew.read_bytes() == pdf.read_bytes()
+        said, unsure = ("", "") if same else _compare(printed, read_printed(anew))
+        if tables and not said:
+            said = _first(table_differences(tables, tables_folder(anew)))
+        return Verified(studies, stale, said, "" if said else unsure, tables)
 
 
 def _compare(old: Printed, new: Printed) -> tuple[str, str]:
-    """The first difference, and what was not compared."""
-    same_makers = old.content["made_with"] == new.content["made_with"]
-    said = _first(_contents(old.content, new.content, drawings=same_makers)) or _first(_texts(old, new))
+    """The first difference, and why that there is none does not yet tell.
+
+    What a PDF says of its makers is as open to change as all else in it: it excuses nothing.
+    """
+    makers = old.content["made_with"], new.content["made_with"]
+    same_makers = makers[0] == makers[1]
+    try:
+        said = _first(_contents(old.content, new.content, drawings=same_makers))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        said = "what it carries is not built as a report's content is"
+    said = said or _first(_texts(old, new)) or _first(iter(old.laid_over)) or _counts(old, new)
     if said:
         return said, ""
     if not same_makers:
-        makers = ", ".join(f"{name} {version}" for name, version in old.content["made_with"].items())
-        return "", f"it was made by other versions ({makers}), so drawings were not compared"
+        return "", f"{_other_makers(*makers)}; build it anew, or verify it with the versions that made it"
     for number, (was, is_) in enumerate(zip(old.drawings, new.drawings, strict=True), start=1):
         if was != is_:
             return f"page {number} is drawn otherwise, though its words are the same", ""
     return "the file was changed beside its pages, in what it says of itself", ""
+
+
+def _other_makers(old: dict[str, str], new: dict[str, str]) -> str:
+    names = [name for name in new | old if old.get(name) != new.get(name)]
+    said = "; ".join(f"{name} {old.get(name, 'unknown')}, here {new.get(name, 'unknown')}" for name in names)
+    return f"it says that other versions made it ({said}), which may draw otherwise"
 
 
 def _contents(old: dict[str, Any], new: dict[str, Any], *, drawings: bool) -> Iterator[str]:
@@ -122,6 +142,12 @@ def _texts(old: Printed, new: Printed) -> Iterator[str]:
                 words = [pair for pair in zip_longest(one.split(), other.split(), fillvalue="") if pair[0] != pair[1]]
                 first = _pair(*words[0]) if words else _pair(one, other)
                 yield f"page {number}, {first}, in the line '{other.strip() or one.strip()}'"
+
+
+def _counts(old: Printed, new: Printed) -> str:
+    """What is said of pages that were added or taken out without a word on them."""
+    was, is_ = len(old.pages), len(new.pages)
+    return "" if was == is_ else f"it has {was} pages, the results give {is_}"
 
 
 def _named(block: Block, tables: int) -> str:

@@ -266,13 +266,17 @@ def test_several_studies_share_a_report_that_bears_their_names(
 
 
 def test_what_verifying_finds_decides_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    cases = {
-        0: Verified(("a",), (), ""),
-        1: Verified(("a",), ("a",), "table 1, row 'U-Net', column 'IoU': printed is '1', the results give '2'"),
-    }
-    for code, found in cases.items():
+    difference = "table 1, row 'U-Net', column 'IoU': printed is '1', the results give '2'"
+    cases = (
+        (0, Verified(("a",), (), "", tables=Path("a-tables"))),
+        (1, Verified(("a",), ("a",), difference)),
+        (1, Verified(("a",), (), "", "it says that other versions made it")),
+    )
+    for code, found in cases:
         monkeypatch.setattr("nestbench.report.verify.verify_report", lambda pdf, results, found=found: found)
         assert answer(["report", "verify", "a.pdf"]) == code
         said = capsys.readouterr()
         assert ("stale: the results of 'a' have changed" in said.out) == bool(found.stale)
         assert ("row 'U-Net', column 'IoU'" in said.err) == bool(found.difference)
+        assert ("'a.pdf' cannot be verified here: it says that other" in said.err) == bool(found.unsure)
+        assert ("every number in 'a.pdf' and in 'a-tables' follows from 'results/a'" in said.out) == (code == 0)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_numbers import Fake
+from fake_numbers import SIZE, Fake
 from fake_results import write_fake
 
 from nestbench.errors import RequestError
 from nestbench.report.gather import Evidence, gather
-from nestbench.results.predictions import read_predictions
+from nestbench.results.predictions import read_predictions, writing_predictions
 from nestbench.results.records import fingerprint, read_cases, read_result, write_cases, write_result
 
 Make = Callable[..., Evidence]
@@ -79,6 +79,16 @@ def test_predictions_come_from_the_first_finished_seed(make_evidence: Make, tmp_
     path = tmp_path / "fake-nuclei/nuclei/timm-resnet18/unet/seed-1/predictions.npz"
     expected = [mask[0] for mask in read_predictions(path, evidence.overlays["nuclei"].cases)]
     np.testing.assert_array_equal(evidence.predictions["nuclei", "timm:resnet18", "unet"], expected)
+
+
+def test_predictions_that_were_changed_after_their_run_are_refused(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), seeds=1, cases=4))
+    run = folder / "nuclei/timm-resnet18/unet/seed-0"
+    with writing_predictions(run) as write:
+        for case in Fake(cases=4).names:
+            write(case, np.ones((1, SIZE, SIZE), np.uint8))
+    with pytest.raises(RequestError, match=r"predictions.npz': it was changed after its run was done"):
+        gather(folder)
 
 
 def test_a_study_without_speed_has_an_empty_table_of_it(make_evidence: Make) -> None:

@@ -1,14 +1,14 @@
 """Accuracy against what it costs: one figure a data set, one panel an encoder."""
 
-from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from nestbench.report.figures.panels import Marks, label, legend, panels_of
-from nestbench.report.figures.style import Mark
 from nestbench.report.frames import first, groups, rows
 from nestbench.report.names import title
 
@@ -61,21 +61,41 @@ def accuracy_by_time(depths: pd.DataFrame, marks: Marks, depth: int) -> Figure:
     """
     figure, panels = panels_of(first(depths, "encoder"))
     for encoder, axes in panels.items():
-        sides = cycle(((0, 5), (0, -11), (-9, -3), (9, -3)))
-        for model, own in groups(depths[depths["encoder"] == encoder], "model"):
+        here = depths[depths["encoder"] == encoder]
+        for model, own in groups(here, "model"):
             mark, whole = marks[model], own["output"] == "ensemble"
             for part, face in ((own[~whole], mark.colour), (own[whole], "white")):
                 x, y = part["median_ms"], 100 * part["test"]
                 axes.plot(x, y, color=mark.colour, marker=mark.marker, ls=mark.dash, lw=1, ms=5.5, mfc=face)
-            if whole.any():
-                _name_depths(axes, own[~whole], mark, next(sides))
         label(axes, "inference time (ms an image)", "test IoU (points)")
+        _name_depths(axes, here, marks)
     legend(figure, depths, marks, depth)
     return figure
 
 
-def _name_depths(axes: Axes, heads: pd.DataFrame, mark: Mark, side: tuple[int, int]) -> None:
-    """Write L1, L2, .. beside a member's points, ``side`` (in typographic points) away from them."""
-    for row in rows(heads):
-        place = row.median_ms, 100 * row.test
-        axes.annotate(row.output, place, side, textcoords="offset points", ha="center", color=mark.colour, size=7)
+_SIDES = tuple((10.0 * x, 9.0 * y) for x, y in ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)))
+"""Where beside a point its name may stand, in typographic points; the first that is as free as any is taken."""
+
+
+def _name_depths(axes: Axes, depths: pd.DataFrame, marks: Marks) -> None:
+    """Name the shallowest and the deepest head of each network with several, on the side where most is free."""
+    scale = 72 / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
+    axes.autoscale_view()
+    taken = [scale * axes.transData.transform((row.median_ms, 100 * row.test)) for row in rows(depths)]
+    for model, own in groups(depths, "model"):
+        heads = own[own["output"] != "ensemble"].sort_values("depth")
+        if len(heads) == len(own):
+            continue
+        for row in rows(heads.iloc[[0, -1]]):
+            place = row.median_ms, 100 * row.test
+            drawn = scale * axes.transData.transform(place)
+            side = freest(drawn, np.array(taken))
+            taken.append(drawn + side)
+            look: Any = {"ha": "center", "va": "center", "color": marks[model].colour, "size": 7}
+            axes.annotate(row.output, place, side, textcoords="offset points", **look)
+
+
+def freest(place: NDArray[np.float64], taken: NDArray[np.float64]) -> tuple[float, float]:
+    """The one of _SIDES of a place whose nearest other point is farthest; all in typographic points."""
+    room = [np.round(np.linalg.norm(taken - (place + side), axis=1).min(), 3) for side in _SIDES]
+    return _SIDES[int(np.argmax(room))]

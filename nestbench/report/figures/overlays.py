@@ -1,18 +1,22 @@
 """A best, a median and a worst case: what each member found, over what is there."""
 
+from collections.abc import Iterator
 from textwrap import fill
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import Normal, withStroke
 from numpy.typing import NDArray
 
 from nestbench.report.figures.style import WIDTH
 from nestbench.report.pictures import Bytes, Overlay
 
-_TRUTH, _FOUND = "#F0E442", "#D55E00"
+_TRUTH, _FOUND = "#56B4E9", "#D55E00"
+_TINT = 0.75
+LINE = 0.4
+"""Typographic points of a contour: less than a pixel of WHOLE / 2 in the narrowest panel, so that it hides none."""
+
 KINDS = ("best", "median", "worst")
 
 WHOLE = 128
@@ -26,7 +30,7 @@ _DENSE = 8
 
 
 def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[str, str], float]) -> Figure:
-    """Rows of cases, columns of the image and each member: contours of the truth and of the prediction.
+    """Rows of cases, columns of the image and each member: the truth tinted, the prediction as a contour.
 
     Of a large image a part is shown (``part``). ``found`` holds each member's masks (H, W) by its printed name,
     ``iou`` the score of a name and case.
@@ -41,12 +45,19 @@ def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[st
             show(axes, overlay.images[index][place])
         row[0].set_ylabel(KINDS[index])
         for axes, (name, masks) in zip(row[1:], found.items(), strict=True):
-            _contours(axes, overlay.masks[index], place, _TRUTH, "-", "black")
-            _contours(axes, masks[index], place, _FOUND, (0, (2.5, 1)), "white")
+            for mask in _classes(overlay.masks[index], place):
+                axes.contourf(*_pixels(mask), mask, levels=[0.5, 1], colors=_TRUTH, alpha=_TINT)
+            for mask in _classes(masks[index], place):
+                axes.contour(*_pixels(mask), mask, levels=[0.5], colors=_FOUND, linewidths=LINE)
             axes.set_xlabel(f"{100 * iou[name, case]:.1f}", labelpad=2)
     for axes, name in zip(grid[0], ("image", *found), strict=True):
         axes.set_title(fill(name, 9) if columns > 6 else name, size=6.5 if columns > 6 else 7.5)
     return figure
+
+
+def cut(overlay: Overlay) -> bool:
+    """Whether of some case only a part is shown."""
+    return any(mask[part(mask)].shape != mask.shape for mask in overlay.masks)
 
 
 def part(mask: NDArray[Any]) -> tuple[slice, slice]:
@@ -100,15 +111,15 @@ def show(axes: Axes, image: Bytes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _contours(axes: Axes, mask: Bytes, place: tuple[slice, slice], colour: str, dash: Any, halo: str) -> None:
-    """Outline every class; the halo keeps a light line visible on a light image, and a dark one on a dark image.
+def _classes(mask: Bytes, place: tuple[slice, slice]) -> Iterator[NDArray[np.bool_]]:
+    """Where each class is that is seen in a part, and in a pixel around it.
 
     An outline runs along the image's border, but not along a cut: there it is the pixels beyond that decide.
     """
     seen = np.pad(mask, 1)[tuple(slice(along.start, along.stop + 2) for along in place)]
-    across, down = (np.arange(-1, length - 1) for length in reversed(seen.shape))
-    for label in np.unique(seen[seen > 0]):
-        lines = axes.contour(
-            across, down, seen == label, levels=[0.5], colors=colour, linewidths=0.7, linestyles=[dash]
-        )
-        lines.set_path_effects([withStroke(linewidth=1.3, foreground=halo, alpha=0.6), Normal()])
+    yield from (seen == label for label in np.unique(seen[seen > 0]))
+
+
+def _pixels(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Columns and rows of a part with a pixel around it."""
+    return np.arange(-1, mask.shape[1] - 1), np.arange(-1, mask.shape[0] - 1)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from nestbench.report.blocks import Block, figure
 from nestbench.report.figures import accuracy, curves, depths, gains, ranks, searches
 from nestbench.report.figures.grids import member_grids
-from nestbench.report.figures.overlays import WHOLE, overlays
+from nestbench.report.figures.overlays import WHOLE, cut, overlays
 from nestbench.report.figures.style import Mark, marks, save
 from nestbench.report.frames import first, groups, rows
 from nestbench.report.gather import Evidence
@@ -158,18 +158,20 @@ def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
         if not keys:
             continue
         found = {title(key[2], depth): evidence.predictions[key] for key in keys}
+        overlay = evidence.overlays[dataset]
         own = scores[(scores["dataset"] == dataset) & (scores["encoder"] == encoder)]
-        shown = own[own["case"].isin(evidence.overlays[dataset].cases)].drop_duplicates(["model", "case"])
+        shown = own[own["case"].isin(overlay.cases)].drop_duplicates(["model", "case"])
         iou = {(title(row.model, depth), row.case): row.iou for row in rows(shown)}
+        parts = (
+            f" Of an image of over {WHOLE} pixels a side the part around the objects is shown, or {WHOLE} pixels where "
+            "they are dense."
+        )
         caption = (
             f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
-            f"({', '.join(map(shortened, evidence.overlays[dataset].cases))}). Light solid line: truth; darker dashed "
-            "line: prediction of the first finished seed, with the whole case's IoU in points below. Of an image of "
-            f"over {WHOLE} pixels a side the part around the objects is shown, or {WHOLE} pixels where they are dense."
+            f"({', '.join(map(shortened, overlay.cases))}). Blue area: truth; red line: prediction of the first "
+            f"finished seed, with the whole case's IoU in points below.{parts if cut(overlay) else ''}"
         )
-        yield plate(
-            overlays(evidence.overlays[dataset], found, iou), evidence, build, f"overlays-{dataset}-{encoder}", caption
-        )
+        yield plate(overlays(overlay, found, iou), evidence, build, f"overlays-{dataset}-{encoder}", caption)
 
 
 def plate(drawn: Figure, evidence: Evidence, build: Path, name: str, caption: str, told: str = "") -> Block:

@@ -10,7 +10,7 @@ from nestbench.report import ledgers, prose
 from nestbench.report import sheets as shared
 from nestbench.report.blocks import Block, heading, paragraph
 from nestbench.report.figures import contours, curves, objects, plates
-from nestbench.report.figures.overlays import WHOLE
+from nestbench.report.figures.overlays import WHOLE, cut
 from nestbench.report.figures.style import marks
 from nestbench.report.frames import groups, rows
 from nestbench.report.gather import Evidence
@@ -125,11 +125,12 @@ def _contours(evidence: Evidence, build: Path) -> Iterator[Block]:
         score = {(title(row.model, depth), row.case): row.score for row in rows(shown)}
         found = {title(key[2], depth): evidence.predictions[key] for key in keys}
         drawn = contours.contours(evidence.overlays[dataset], found, score)
+        parts = f" Of an image of over {WHOLE} pixels a side a part is shown."
         caption = (
             f"{dataset}, {encoder}: the best, the median and the worst test case by the mean over all runs "
             f"({', '.join(map(shortened, evidence.overlays[dataset].cases))}). Solid: objects that the first finished "
             f"seed found, at an IoU of at least .{contours.PERCENT}; dashed: true objects that it missed; dotted: what "
-            "it found and is none. Below: Score of the whole picture in points, and how many it missed and invented. "
-            f"Of an image of over {WHOLE} pixels a side a part is shown."
+            "it found and is none. Below: Score of the whole picture in points, and how many it missed and invented."
+            f"{parts if cut(evidence.overlays[dataset]) else ''}"
         )
         yield plates.plate(drawn, evidence, build, f"contours-{dataset}-{encoder}", caption)

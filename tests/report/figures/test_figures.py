@@ -71,6 +71,32 @@ def test_a_pruned_network_stands_at_its_own_time(evidence: Evidence, numbers: Ta
     assert any(np.array_equal(line.get_xdata(), own["median_ms"]) for line in axes.get_lines())
 
 
+def test_names_of_heads_stand_clear_of_every_marker() -> None:
+    times = {"unet": [4.0], "unet++": [4.2], "unet++ds": [1.0, 2.0, 4.0, 6.0, 6.2]}
+    scores = {"unet": [0.81], "unet++": [0.805], "unet++ds": [0.78, 0.79, 0.8, 0.81, 0.812]}
+    rows = [
+        {"encoder": "plain", "model": model, "output": output, "depth": depth, "median_ms": ms, "test": iou}
+        for model in times
+        for (depth, output), ms, iou in zip(
+            [(4, "L4")] if len(times[model]) == 1 else [(1, "L1"), (2, "L2"), (3, "L3"), (4, "L4"), (4, "ensemble")],
+            times[model],
+            scores[model],
+            strict=True,
+        )
+    ]
+    with styled():
+        figure = accuracy.accuracy_by_time(pd.DataFrame(rows), marks(tuple(times)), 4)
+        figure.draw_without_rendering()
+    (axes,) = figure.axes
+    names = [text for text in axes.texts if text.get_text()]
+    assert [text.get_text() for text in names] == ["L1", "L4"]
+    points = axes.transData.transform([(row["median_ms"], 100 * row["test"]) for row in rows])
+    for name in names:
+        box = name.get_window_extent()
+        middle = np.array([box.x0 + box.x1, box.y0 + box.y1]) / 2
+        assert np.linalg.norm(points - middle, axis=1).min() * 72 / figure.dpi > 7
+
+
 def test_the_thick_line_ends_where_the_first_seed_stops() -> None:
     lengths = {0: 5, 1: 8}
     epochs = pd.DataFrame(

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nestbench.report.figures.overlays import WHOLE, overlays, part
+from nestbench.report.figures.overlays import LINE, WHOLE, cut, overlays, part
 from nestbench.report.figures.style import styled
 from nestbench.report.gather import Overlay
 
@@ -22,6 +22,28 @@ def test_every_case_has_the_image_and_each_member_with_its_score(channels: int) 
     assert {one.get_xlabel() for one in axes[:, 1:].ravel()} == {"50.0"}
     # Two classes of truth and two of prediction; a prediction of nothing leaves the truth alone.
     assert [len(one.collections) for one in axes[0]] == [0, 4, 2]
+
+
+def test_a_contour_is_thinner_than_a_pixel_of_96_beside_many_members() -> None:
+    mask = blob(96, 96, (30, 30, 20))
+    shown = Overlay(("a",), (0,), (np.full((96, 96, 1), 90, np.uint8),), (mask,))
+    names = [f"network {number}" for number in range(6)]
+    with styled():
+        figure = overlays(shown, {name: [mask] for name in names}, {(name, "a"): 1.0 for name in names})
+        figure.draw_without_rendering()
+    truth, found = figure.axes[1].collections
+    pixel = figure.axes[1].get_window_extent().width / figure.dpi * 72 / 96
+    assert found.get_linewidth() == [LINE]
+    assert pixel > LINE
+    # The truth is an area that lets the image through, the prediction a line of another colour.
+    assert 0 < truth.get_facecolor()[0, 3] < 1
+    assert tuple(truth.get_facecolor()[0, :3]) != tuple(found.get_edgecolor()[0, :3])
+
+
+def test_only_of_a_large_image_with_objects_a_part_is_shown() -> None:
+    for mask, is_cut in ((blob(96, 96, (3, 4, 5)), False), (blob(512, 300), False), (blob(512, 300, (3, 4, 5)), True)):
+        image = np.zeros((*mask.shape, 1), np.uint8)
+        assert cut(Overlay(("a", "b"), (0, 0), (image, image), (np.zeros_like(mask), mask))) == is_cut
 
 
 def blob(height: int, width: int, *boxes: tuple[int, int, int]) -> np.ndarray:
