@@ -44,7 +44,7 @@ def prunable(cases: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
         )
     validation = table.groupby(CELL, sort=False)["p_validation"]
     table["chosen"] = validation.transform(lambda p: sequence(p.to_numpy())).astype(bool)
-    networks = table.groupby(CELL, sort=False).ngroup().to_numpy()
+    networks = np.asarray(table.groupby(CELL, sort=False).ngroup(), dtype=np.int64)
     corrected = confirmation(table["p_test"].to_numpy(), table["chosen"].to_numpy(), networks)
     return table.assign(p_test_holm=corrected, confirmed=corrected < LEVEL)
 
