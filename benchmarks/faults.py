@@ -97,7 +97,7 @@ def faults(
 
 def run(room: Path, kills: int, seed: int, together: int, only: str) -> list[tuple[list[str], Loss]]:
     """Run the study without a fault, then with each; who was killed, and what was lost by it."""
-    whole, before = prepared(room / "whole", None), time.monotonic()
+    whole = prepared(room / "whole", None)
     suffer(whole, at_points)
     # Once more, as a study with a fault finds it: with cache and timings.
     again, before = prepared(room / "again", whole), time.monotonic()

@@ -39,9 +39,9 @@ def session(place: Path, points: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     watched = {"FAULTS_ROOT": str(place), "PYTHONPATH": str(Path(__file__).parent / "killed"), "OMP_NUM_THREADS": "1"}
     environment = os.environ | watched | {"NESTBENCH_CACHE": str(place / "cache")}
     environment["FAULTS_POINTS"] = "\n".join(points)
-    said = (place / "said").open("ab")
     order = [COMMAND, "study", "run", "study.yaml", "--precision", "float32", "--checkpoint", "0", "--retries", "99"]
-    return subprocess.Popen(order, cwd=place, env=environment, stdout=said, stderr=said)
+    with (place / "said").open("ab") as said:
+        return subprocess.Popen(order, cwd=place, env=environment, stdout=said, stderr=said)
 
 
 def prepared(place: Path, whole: Path | None, name: str = "") -> Path:

@@ -25,15 +25,16 @@ def work(do: Do, number: int, job: Job, mailbox: Any, shared: Tokens) -> Ended:
     host = socket.gethostname()
     if problem := unseen(shared):  # on a node that came later
         return Ended(job.run, None, f"node '{host}' {problem}", "lost")
-    ray, stop = load_ray(), _wish_to_stop(mailbox)
-    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())  # a node that is taken away sends it
+    ray, wish = load_ray(), _wish_to_stop(mailbox)
+    own = threading.Event()  # a node that is taken away sends SIGTERM; if it stays, the process's next run goes on
+    before = signal.signal(signal.SIGTERM, lambda *_: own.set())
     ray.get(mailbox.tell.remote(number, Began(job.run, host, os.getpid())))
 
     def on_epoch(epoch: Epoch) -> bool:
         return bool(ray.get(mailbox.ask.remote(number, Reported(job.run, epoch))))
 
     try:
-        result = do(job, on_epoch, stop.is_set)
+        result = do(job, on_epoch, lambda: wish.is_set() or own.is_set())
     except Exception as error:
         return ended(job.run, error, _place(error))
     finally:

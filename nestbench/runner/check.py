@@ -47,7 +47,8 @@ def check_study(
 ) -> Check:
     """Look up every name, prepare the data, build each network, and time a few training steps of each.
 
-    Raises RequestError for all that would stop ``run_study`` with the same ``folder`` before its first run.
+    Raises RequestError for all in study, data and ``folder`` that would stop ``run_study`` before its first run.
+    By what means it is run (workers, cluster, storage) is not looked at.
     """
     check_names(study, data)
     refuse_changed(study, folder)

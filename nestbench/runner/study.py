@@ -92,6 +92,7 @@ def noted(events: Iterator[Event], folder: Path, store: Store) -> Iterator[Event
 
 
 def open_crew(means: Means, plan: Plan, folder: Path) -> AbstractContextManager[Crew]:
+    """Those who do a study's runs, by its plan."""
     if means.cluster:
         return open_cluster(means.cluster, plan, (folder, means.cache), means.workers, means.per_gpu)
     here = replace(means, device=plan.device)  # which the study began on, whatever else is here
