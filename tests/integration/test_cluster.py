@@ -256,7 +256,7 @@ def test_a_run_that_fails_says_why_and_where(nodes, data, tmp_path):
         crew.start(job)
         end = drive(crew)[-1]
     assert end.kind == "failed"
-    assert re.fullmatch(r"IsADirectoryError: .*run\.log' \(\w+\.py:\d+\)", end.reason)
+    assert re.fullmatch(r"Is a directory '.*run\.log' \(\w+\.py:\d+\)", end.reason)
 
 
 def test_a_node_that_does_not_share_the_results_leaves_its_run_to_others(nodes, data, tmp_path):

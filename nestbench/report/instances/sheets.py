@@ -25,7 +25,7 @@ _POOLED = (
 
 _PRINTED = (
     "Ours beside what the paper prints (arXiv 1912.05074, table V, resnet-101), in points. Protocols differ as the "
-    "next table says: levels cannot be compared, only the order of networks."
+    "next table says: levels cannot be compared."
 )
 
 _SIZES = (
