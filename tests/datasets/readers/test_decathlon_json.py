@@ -69,5 +69,5 @@ def test_what_is_no_json_is_named(tmp_path: Path, content: str):
 
 
 def test_json_of_another_kind_is_named(tmp_path: Path):
-    with pytest.raises(RequestError, match=r"^'.*dataset\.json':? is "):
+    with pytest.raises(RequestError, match=r"^'.*dataset\.json' is \[1, 2\], but must hold keys and their values$"):
         read(tmp_path, [1, 2])
