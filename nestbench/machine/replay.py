@@ -67,6 +67,7 @@ class Replayed:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError:
+            self._network.zero_grad(set_to_none=True)  # what a recording that broke off has left
             return None
 
     def _replay(self, recording: _Recording, inputs: Tensors) -> Tensors:
