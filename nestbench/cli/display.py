@@ -136,7 +136,7 @@ def _bar(board: Board, now: float) -> Table:
 def _rows(board: Board, now: float) -> Table:
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     table.add_column("training", ratio=1, overflow="ellipsis", no_wrap=True)
-    for name in ("epoch", "val. IoU", "best", "left"):
+    for name in ("epoch", "validation", "best", "left"):
         table.add_column(name, justify="right", no_wrap=True)
     for training in board.training:
         left = run_left(board, training, now)
@@ -148,4 +148,5 @@ def _numbers(training: Training) -> tuple[str, str, str]:
     epoch = training.epoch
     if epoch is None:
         return "", "", ""
-    return f"{epoch.index + 1}/{training.at_most}", f"{epoch.validation_iou:.3f}", f"{training.best:.3f}"
+    score = f"{training.run.cell.criterion} {epoch.validation_iou:.3f}"
+    return f"{epoch.index + 1}/{training.at_most}", score, f"{training.best:.3f}"

@@ -6,13 +6,19 @@ from statistics import mean, stdev
 from nestbench.cli.answers import say_table
 from nestbench.results.places import seed_folder
 from nestbench.results.records import Result, read_result
-from nestbench.study.schema import Cell, Study
+from nestbench.study.schema import Cell, Study, Task
+
+_METRICS: dict[Task, dict[str, str]] = {
+    "semantic": {"IoU": "iou", "Dice": "dice"},
+    "instance": {"Score": "score", "AP50": "ap50", "IoU": "iou", "Dice": "dice"},
+}
+"""What is printed of each task, and its name in the results."""
 
 
 def say_outcome(study: Study, folder: Path) -> None:
     """Print each cell's test scores: mean and standard deviation over its finished seeds, in points."""
     rows = [_row(cell, finished) for cell in study.cells() if (finished := _finished(study, folder, cell))]
-    columns = ("data set", "encoder", "model", ">seeds", ">IoU", ">Dice", ">parameters")
+    columns = ("data set", "encoder", "model", ">seeds", *(f">{name}" for name in _METRICS[study.task]), ">parameters")
     say_table(columns, rows, title="Test scores, mean ± s.d. over seeds")
 
 
@@ -22,7 +28,8 @@ def _finished(study: Study, folder: Path, cell: Cell) -> list[Result]:
 
 
 def _row(cell: Cell, finished: list[Result]) -> tuple[str, ...]:
-    scores = [_points([r.scores[r.primary][metric] for r in finished]) for metric in ("iou", "dice")]
+    metrics = _METRICS[cell.task].values()
+    scores = [_points([r.scores[r.primary][metric] for r in finished]) for metric in metrics]
     return (*cell.key, str(len(finished)), *scores, f"{finished[0].parameters:,}")
 
 

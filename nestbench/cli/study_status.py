@@ -67,7 +67,7 @@ def _say(rows: "Sequence[RunStatus]", every: bool) -> None:
     say_table((*names, *(f">{state}" for state in _STATES)), [(*key, *_counts(cells[key])) for key in cells])
     shown = [row for row in rows if every or len(rows) <= _FEW or row.state in ("running", "stopped", "failed")]
     if shown:
-        say_table(("run", "state", ">epochs", ">validation IoU", "why, or where"), [_as_words(row) for row in shown])
+        say_table(("run", "state", ">epochs", ">validation", "why, or where"), [_as_words(row) for row in shown])
     counts = Counter(row.state for row in rows)
     left = None if counts["done"] == len(rows) else seconds_left(rows)
     words = "" if left is None else f"; about {duration(left)} left"
@@ -112,5 +112,5 @@ def _row_data(row: "RunStatus") -> dict[str, Any]:
 
 
 def _as_words(row: "RunStatus") -> tuple[str, ...]:
-    iou = "" if row.validation is None else f"{row.validation:.3f}"
-    return str(row.run), row.state, str(row.epochs or ""), iou, row.reason or row.at_work
+    score = "" if row.validation is None else f"{row.run.cell.criterion} {row.validation:.3f}"
+    return str(row.run), row.state, str(row.epochs or ""), score, row.reason or row.at_work
