@@ -15,7 +15,7 @@ from torch.nn import functional
 from nestbench.datasets.batches import training_batches
 from nestbench.datasets.feed import feed
 from nestbench.datasets.open import cache_root, data_root
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.errors import RequestError
 from nestbench.machine import Plan, Precision, device_name
 from nestbench.model import ModelSpec, Network, Spec, construct

@@ -25,7 +25,7 @@ from nestbench import plugins
 from nestbench.datasets.batches import training_batches
 from nestbench.datasets.feed import RESIDENT, Feed, feed
 from nestbench.datasets.open import cache_root, data_root
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.machine import Plan, choose_plan, device_name, wait
 from nestbench.model import Spec, construct

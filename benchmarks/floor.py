@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from rules import Rule, rule_for, scores
 
 from nestbench.datasets.open import cache_root, data_root
-from nestbench.datasets.prepared import Prepared, prepare
+from nestbench.datasets.prepared import Prepared
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.results.places import seed_folder
 from nestbench.results.records import read_result

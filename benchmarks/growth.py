@@ -29,7 +29,7 @@ from arena import Maker, arena, compete, in_words
 from asked import answer, options
 
 from nestbench.datasets.open import cache_root
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.errors import RunError
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan, choose_plan, device_name, memory_of

@@ -20,11 +20,12 @@ import numpy as np
 import torch
 from scipy.ndimage import zoom
 
-from nestbench.datasets import prepared as store
+from nestbench.datasets import preparing as store
 from nestbench.datasets.batches import training_batches
 from nestbench.datasets.contract import About, Case, Sample
 from nestbench.datasets.feed import feed
-from nestbench.datasets.prepared import prepare, reopen
+from nestbench.datasets.prepared import reopen
+from nestbench.datasets.preparing import prepare
 from nestbench.evaluate import judge
 from nestbench.losses import bce_dice
 from nestbench.machine import choose_plan

@@ -30,7 +30,7 @@ from nestbench import plugins
 from nestbench.datasets.batches import training_batches
 from nestbench.datasets.feed import feed
 from nestbench.datasets.open import data_root
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.errors import RunError
 from nestbench.machine import Plan, device_name, wait

@@ -23,7 +23,7 @@ from torch import nn
 from nestbench.datasets.batches import batches, training_batches
 from nestbench.datasets.feed import Feed, feed
 from nestbench.datasets.open import cache_root, data_root
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.losses import bce_dice
 from nestbench.machine import Plan, device_name, wait

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nestbench.datasets.open import cache_root, data_root
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.instances.count import score
 from nestbench.instances.detected import Labels
 from nestbench.instances.separate import METHODS, candidates, choose, segment

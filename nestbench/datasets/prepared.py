@@ -7,18 +7,14 @@
         objects.parquet every object of every case, with its size
         index.json      everything else, and size and time of the files
 
-The folder appears whole or not at all; one that was touched since is built again. A hidden lock file beside it keeps
-two processes from building it at once.
+One that was touched since it was written is none: ``datasets.preparing`` builds it again.
 """
 
-import fcntl
 import itertools
 import json
 import math
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -26,24 +22,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from nestbench.datasets.arrays import Progress, write_arrays
-from nestbench.datasets.contract import About, Case, Dataset, Labels
-from nestbench.datasets.objects import COLUMNS
-from nestbench.datasets.open import open_dataset
+from nestbench.datasets.contract import About, Case, Labels
 from nestbench.datasets.resize import Space
 from nestbench.datasets.source import Read, stored
 from nestbench.datasets.splits import Split
 from nestbench.datasets.twins import Twins
-from nestbench.errors import RequestError, RunError
+from nestbench.errors import RequestError
 from nestbench.formats.listing import stamps
 from nestbench.formats.pictures import Pixels
-from nestbench.results.atomic import writable, write_json
-from nestbench.results.records import fingerprint
 from nestbench.study.data import DatasetSpec
-from nestbench.study.words import slug
-
-# Raised whenever the arrays of one source would come out otherwise.
-_FORMAT = 8
 
 OBJECTS = "objects.parquet"
 
@@ -116,33 +103,12 @@ class Prepared:
         return [0, *itertools.accumulate(math.prod(space) for space in self.spaces)]
 
 
-def prepare(spec: DatasetSpec, root: Path, cache: Path, progress: Progress | None = None) -> Prepared:
-    """Give the prepared files of a study's data set, and make them where they are not there yet.
-
-    ``progress`` is told how many cases of how many are done. Several processes may ask at once: one works, the
-    others wait for it.
-
-    Raises RequestError that names the files at fault, and how many they are, and RunError where the disk is full; then
-    nothing is left of what was written.
-    """
-    dataset = open_dataset(spec, root)
-    decides = spec.model_dump(mode="json", include={"name", "size", "spacing", "window", "percentiles"})
-    key = fingerprint({"format": _FORMAT, **decides, "source": dataset.fingerprint()})
-    folder = cache.absolute() / f"{slug(spec.name)}-{key}"
-    found = _opened(folder)
-    if found is None:
-        writable(cache)
-        with _alone(folder.with_name(f".{folder.name}.lock")):
-            found = _opened(folder) or _build(folder, key, dataset, spec, progress)
-    return found
-
-
 def reopen(folder: Path) -> Prepared:
     """Find the files of ``Prepared.folder`` again, without a look at the source they were made from.
 
     Raises RequestError where they are not as they were written.
     """
-    found = _opened(folder)
+    found = opened(folder)
     if found is None:
         raise RequestError(f"the prepared data in '{folder}' are gone or damaged: start the study again")
     return found
@@ -172,52 +138,7 @@ def describe(prepared: Prepared, spec: DatasetSpec, split: Split, twins: Twins) 
     }
 
 
-def _write_objects(path: Path, cases: Sequence[Case], tables: Sequence[pd.DataFrame]) -> None:
-    """Write the tables of all cases as one."""
-    named = (table.assign(case=case.id, subject=case.subject) for case, table in zip(cases, tables, strict=True))
-    table = pd.concat(named, ignore_index=True)
-    table[["case", "subject", *COLUMNS]].to_parquet(path, index=False)
-
-
-def _build(folder: Path, key: str, dataset: Dataset, spec: DatasetSpec, progress: Progress | None) -> Prepared:
-    beside = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        beside.mkdir()
-        cases = dataset.cases()
-        if not cases:
-            raise RequestError(f"data set '{spec.title}' has no cases")
-        written = write_arrays(beside, dataset, cases, spec, progress)
-        _write_objects(beside / OBJECTS, cases, written.objects)
-        index = {
-            "key": key,
-            "about": asdict(dataset.about),
-            "classes": dataset.classes,
-            "channels": dataset.channels,
-            "marks": getattr(dataset, "marks", ()),
-            "dims": dataset.dims,
-            "shares": dataset.shares,
-            "cases": [astuple(case) for case in cases],
-            "content": written.content,
-            "spaces": written.spaces,
-            "moments": written.moments,
-            "spacings": written.spacings,
-            "files": stamps(beside),
-        }
-        write_json(beside / "index.json", index)
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
-    except OSError as error:
-        raise RunError(
-            f"cannot prepare data set '{spec.title}' in the folder '{folder.parent}': {error.strerror or error}; "
-            f"{shutil.disk_usage(folder.parent).free:,} bytes are free there, and $NESTBENCH_CACHE names another folder"
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return reopen(folder)
-
-
-def _opened(folder: Path) -> Prepared | None:
+def opened(folder: Path) -> Prepared | None:
     """The prepared arrays, or None where the folder is missing, half or not as it was written."""
     try:
         return _read(folder)
@@ -247,11 +168,3 @@ def _read(folder: Path) -> Prepared:
         spacings=tuple(spacing and tuple(spacing) for spacing in index["spacings"]),
         has_instances=(folder / "instances.bin").is_file(),
     )
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock; the system lets go of it when its holder dies."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nestbench.datasets.prepared import Prepared, describe, prepare
+from nestbench.datasets.prepared import Prepared, describe
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.splits import Split, split_cases
 from nestbench.datasets.twins import Twin, Twins, find_twins
 from nestbench.errors import RequestError

@@ -11,7 +11,7 @@ from nestbench.datasets.augment import draws, move, shade
 from nestbench.datasets.batches import batches, training_batches
 from nestbench.datasets.feed import Feed, feed, standardise
 from nestbench.datasets.intensity import moments
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.study.data import DatasetSpec
 
 

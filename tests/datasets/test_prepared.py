@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nestbench.datasets.prepared import Prepared, describe, prepare, reopen
+from nestbench.datasets.prepared import Prepared, describe, reopen
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.readers.folder import Folder
 from nestbench.datasets.splits import split_cases
 from nestbench.datasets.twins import Twins
@@ -261,7 +262,7 @@ def test_a_disk_that_is_full_at_the_last_file_is_told_of_too(own: Path, cache: P
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("nestbench.datasets.prepared.write_json", full)
+        patch.setattr("nestbench.datasets.preparing.write_json", full)
         with pytest.raises(RunError, match=r"'.*cache': No space left on device; [0-9,]+ bytes are free"):
             prepare(spec(own), Path(), cache)
     assert not folders(cache)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nestbench.cluster.crew import open_cluster
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.errors import RequestError
 from nestbench.machine import Plan

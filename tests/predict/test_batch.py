@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from tiny_volumes import SPL, save_nifti, turned
 
 from nestbench.datasets.feed import feed
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.resize import resized_image, resized_mask
 from nestbench.engine import make_engine
 from nestbench.evaluate import judge

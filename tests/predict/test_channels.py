@@ -11,7 +11,7 @@ from tiny_volumes import SPL, save_itk, save_nifti, turned
 
 from nestbench.cli import answer
 from nestbench.datasets.feed import feed
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.errors import RequestError
 from nestbench.evaluate import judge
 from nestbench.formats.geometry import canonical

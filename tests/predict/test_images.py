@@ -16,7 +16,7 @@ from PIL import Image
 from tiny_volumes import SHAPE, SPL, ramp, save_itk, save_nifti, turned, volume
 
 from nestbench.datasets.intensity import to_bytes
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.errors import RequestError
 from nestbench.formats import pictures
 from nestbench.formats.geometry import UNPLACED, Volume, canonical, same_grid

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from seen_gpu import see_gpu
 
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.splits import split_cases
 from nestbench.errors import RunError
 from nestbench.machine import Plan

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nestbench.datasets.open import open_dataset
-from nestbench.datasets.prepared import prepare
+from nestbench.datasets.preparing import prepare
 from nestbench.datasets.readers.coco import Coco
 from nestbench.errors import RequestError
 from nestbench.study.data import DatasetSpec
