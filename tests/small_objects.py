@@ -44,6 +44,6 @@ def squares(count=8, seed=0):
     return pictures(maps, seed)
 
 
-def network(name="maskrcnn++", encoder="plain:4", depth=2):
+def network(name="maskrcnn++", encoder="plain:4", depth=3):
     torch.manual_seed(0)
     return build(name, encoder, depth)

@@ -128,9 +128,11 @@ class DetectorSpec:
         _check(self.dims, in_channels=self.in_channels)
         if (self.dims, self.classes) != (2, 1):
             raise RequestError(f"Mask R-CNN finds objects of one class in 2D, not of {self.classes} in {self.dims}D")
-        if self.depth <= FINEST:
+        # A pyramid of two levels has no node between: with nested skips it would be the plain one under another name.
+        kind, least = (" with nested skips", FINEST + 2) if self.topology.skips != "first" else ("", FINEST + 1)
+        if self.depth < least:
             raise RequestError(
-                f"depth {self.depth} is too small for Mask R-CNN: its pyramid takes {FINEST + 1} or more"
+                f"depth {self.depth} is too small for Mask R-CNN{kind}: its pyramid takes {least} or more"
             )
 
     @property

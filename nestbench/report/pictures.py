@@ -33,7 +33,8 @@ def read_overlay(path: Path) -> Overlay:
     """The pictures of a data set. Raises RequestError that names the file where it cannot be read."""
     with naming(path), np.load(path) as file:
         cases, planes = tuple(map(str, file["cases"])), tuple(map(int, file["planes"]))
-        images, masks = (tuple(file[f"{kind}-{i}"] for i in range(len(cases))) for kind in ("image", "mask"))
+        shown = "instances" if "instances-0" in file else "mask"
+        images, masks = (tuple(file[f"{kind}-{i}"] for i in range(len(cases))) for kind in ("image", shown))
         return Overlay(cases, planes, images, masks)
 
 

@@ -125,6 +125,12 @@ def test_the_pyramids_differ_in_their_nodes_alone():
     assert [list(places(topology(name, 3))) for name in NAMES] == [plain, nested, nested]
 
 
+def test_at_every_depth_that_it_has_each_is_another_network():
+    for depth in (3, 4, 5):
+        counts = {sum(p.numel() for p in build(name, "plain:2", depth).parameters()) for name in NAMES}
+        assert len(counts) == len(NAMES)
+
+
 @pytest.mark.parametrize("encoder", ["plain:8", "timm:resnet18"])
 def test_all_begin_with_the_same_encoder(encoder):
     first, *others = (network(name, encoder).pyramid.encoder.state_dict() for name in NAMES)
@@ -171,6 +177,7 @@ def test_where_classes_of_pixels_are_asked_for_a_detector_is_refused(ask):
     ("make", "said"),
     [
         (lambda: build("maskrcnn", depth=1), "depth 1 is too small for Mask R-CNN: its pyramid takes 2 or more"),
+        (lambda: build("maskrcnn+", depth=2), "depth 2 is too small for Mask R-CNN with nested skips: its pyramid"),
         (lambda: build("maskrcnn", dims=3), "of one class in 2D, not of 1 in 3D"),
         (lambda: build("maskrcnn", classes=3), "of one class in 2D, not of 3 in 2D"),
         (lambda: build("maskrcn"), r"did you mean 'maskrcnn'"),

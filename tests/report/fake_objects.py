@@ -83,7 +83,8 @@ def _write_dataset(folder: Path, samples: dict[str, Sample]) -> None:
     write_objects(folder, pd.concat(tables))
     names = list(samples)[:3]
     shown = {f"image-{i}": samples[name].image for i, name in enumerate(names)}
-    shown |= {f"mask-{i}": samples[name].instances for i, name in enumerate(names)}
+    shown |= {f"mask-{i}": samples[name].mask for i, name in enumerate(names)}
+    shown |= {f"instances-{i}": samples[name].instances for i, name in enumerate(names)}
     np.savez(folder / "overlays.npz", cases=np.array(names), planes=np.zeros(3, int), **shown)
 
 

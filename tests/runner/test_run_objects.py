@@ -10,6 +10,7 @@ from nestbench.datasets.feed import feed
 from nestbench.errors import RequestError
 from nestbench.find import LEASTS
 from nestbench.instances.separate import METHODS, Separation, candidates
+from nestbench.report.pictures import read_overlay
 from nestbench.results.instance_tables import read_instances
 from nestbench.results.places import run_folder
 from nestbench.results.predictions import read_predictions
@@ -29,7 +30,7 @@ def study(**changes):
         "datasets": [{"name": "synthetic", "size": 32, "cases": 12}],
         "encoders": ["plain:2"],
         "models": ["maskrcnn++", "unet"],
-        "depth": 2,
+        "depth": 3,
         "recipe": {"epochs": 1, "batch": 4},
         "seeds": 1,
     }
@@ -107,11 +108,12 @@ def test_what_was_predicted_is_a_map_of_objects(place, results):
             assert (one > 0).sum() == row["tp"].item() + row["fp"].item()
 
 
-def test_the_true_objects_of_the_pictures_are_kept_for_the_report(place, results):
-    overlays = np.load(place / "results" / "synthetic" / "overlays.npz")
-    for number in range(3):
-        labels = overlays[f"instances-{number}"]
-        np.testing.assert_array_equal(labels > 0, overlays[f"mask-{number}"] > 0)
+def test_the_report_shows_the_true_objects_one_by_one(place, results):
+    overlay = read_overlay(place / "results" / "synthetic" / "overlays.npz")
+    folder, _ = results["maskrcnn++"]
+    counts = read_instances(folder).of("test").cases.set_index("case")["true"]
+    assert [len(np.unique(mask)) - 1 for mask in overlay.masks] == counts[list(overlay.cases)].tolist()
+    assert counts.max() > 1
 
 
 def test_every_way_to_objects_is_timed(place, results):
@@ -173,6 +175,7 @@ def test_a_search_goes_by_the_score_on_the_validation_side(place):
             "data set 'folder' has no object in its . training cases, so task 'instance' cannot be learnt on it",
         ),
         ({"models": ["maskrcnn:1"]}, "depth 1 is too small for Mask R-CNN: its pyramid takes 2 or more"),
+        ({"models": ["maskrcnn++:2"]}, "depth 2 is too small for Mask R-CNN with nested skips: its pyramid takes 3 or"),
         (
             {"datasets": [{"name": "synthetic", "patch": 32, "dims": 3}]},
             "holds pictures: they cannot be seen",

@@ -132,8 +132,9 @@ class Coco:
     def _check_crowds(self) -> None:
         crowds = [one for own in self._file.objects.values() for one in own if one.iscrowd]
         if crowds and self._options.crowd == "refuse":
+            more = f", and so are {len(crowds) - 1:,} more" if len(crowds) > 1 else ""
             raise RequestError(
-                f"annotation {crowds[0].id} of '{self._annotations}' is a crowd, and so are {len(crowds) - 1} more: "
+                f"annotation {crowds[0].id} of '{self._annotations}' is a crowd{more}: "
                 "say crowd: background to leave them out, or crowd: object to count each as one object"
             )
 
