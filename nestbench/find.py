@@ -17,13 +17,12 @@ from nestbench.evaluate import predict
 from nestbench.instances.count import count, score
 from nestbench.instances.detected import Detected, from_labels, from_pixels
 from nestbench.instances.separate import METHODS, Method, Separation, candidates, choose, segment
+from nestbench.instances.ways import Least, Way
 from nestbench.machine import Plan
 from nestbench.model import AnyNetwork, Detector, DetectorSpec, Spec
 from nestbench.model.detector import LEAST, Found, pasted
 from nestbench.results.instance_scores import InstanceCounts, joined
 
-SURE = 0.5
-"""Score from which an object counts while a network is trained."""
 PROPOSED = 0.05
 """Score of a region from which it is looked at then: hardly one below becomes an object that counts."""
 
@@ -44,18 +43,6 @@ class Objects:
     """Those that it decides for; they do not overlap. What every other metric is of."""
 
 
-@dataclass(frozen=True)
-class Least:
-    """How what a Mask R-CNN finds is decided for."""
-
-    least: float = SURE
-    """Score from which an object counts."""
-
-
-Way = Least | Separation
-"""How an output comes to objects: of a Mask R-CNN, or of a network of classes."""
-
-
 @dataclass(frozen=True, eq=False)
 class FoundCase:
     """A case, judged."""
@@ -63,6 +50,23 @@ class FoundCase:
     counts: InstanceCounts
     labels: Labels
     """(H, W), by the primary output."""
+
+
+@dataclass(frozen=True)
+class Finder:
+    """A Mask R-CNN that is ready to answer, as an ``Engine`` is a network of classes."""
+
+    spec: DetectorSpec
+    device: str
+    """Where it takes its images."""
+    objects: Callable[[Tensor], Detected]
+    """From a standardised image (1, C, H, W) to what is in it; objects may overlap."""
+
+
+def make_finder(model: Detector, plan: Plan) -> Finder:
+    """Make a network ready under a plan, which moves it to where that says, and to float32."""
+    plan.place(model.float())
+    return Finder(model.spec, plan.device, lambda images: find(model, images.to(plan.device), plan)[0])
 
 
 @torch.no_grad()

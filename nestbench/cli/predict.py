@@ -13,6 +13,9 @@ from nestbench.cli.weights import opened
 from nestbench.errors import RequestError, unknown
 
 if TYPE_CHECKING:
+    from nestbench.engine import Engine
+    from nestbench.find import Finder
+    from nestbench.machine import Plan
     from nestbench.model import AnyNetwork
     from nestbench.model.files import Use
     from nestbench.predict.batch import Done
@@ -66,7 +69,9 @@ def predict(
 
     Images are taken as those that the weights were trained on. A mask holds the
     index of each pixel's class, in the format of its image and where that lies;
-    but a DICOM series NAME gets NAME.nii.gz, .mhd .mha, JPEG and BMP PNG.
+    but a DICOM series NAME gets NAME.nii.gz, .mhd .mha, JPEG and BMP PNG. By
+    weights of a study with task: instance it holds the number of each pixel's
+    object, in 16 bits, and 0 where there is none.
 
     Where training had a file for each channel, as nnU-Net's NAME_0000.nii.gz and
     NAME_0001.nii.gz or BraTS's Flair and T1c in a patient's folder, they are put
@@ -77,7 +82,7 @@ def predict(
     asked = _asked(size)
     checked_device(device)
     from nestbench.datasets.open import cache_root
-    from nestbench.engine import make_engine, plan_for
+    from nestbench.engine import plan_for
     from nestbench.predict.batch import predict_files
     from nestbench.predict.masks import check_options
     from nestbench.predict.tasks import check_tasks, find_images, plan_tasks
@@ -85,18 +90,21 @@ def predict(
 
     plan = plan_for(engine, device, cache_root())
     model, about = _opened(weights, depth, asked)
+    if probabilities:
+        _refuse_apart(model, about)
     tasks = plan_tasks(find_images(images, about.marks), out, probabilities)
     check_options(model.spec, about.size, window, overlap, about.patch)
     check_tasks(tasks, model.spec)
-    writable(out)
     plan.enter()
-    ready = make_engine(model, plan, engine)
+    ready = _ready(model, plan, engine)
+    writable(out)
     done = _follow(predict_files(ready, tasks, about, window, overlap), len(tasks), quiet=as_json)
     if as_json:
         facts = {"weights": str(weights), "output": model.spec.outputs[-1], **_facts(about, window, model.spec.dims)}
         say_json(facts | {"images": [_as_data(one) for one in done]})
     else:
-        good = f"{sum(not one.reason for one in done)} of {len(done)} images to masks in {out}"
+        what = "masks" if all(one.objects is None for one in done) else "objects"
+        good = f"{sum(not one.reason for one in done)} of {len(done)} images to {what} in {out}"
         typer.echo(f"{good} by {model.spec.outputs[-1]}, {_in_words(about, window)}")
     if any(one.reason for one in done):
         raise typer.Exit(1)
@@ -108,6 +116,26 @@ def _opened(weights: Path, depth: int | None, asked: dict[str, Any]) -> "tuple[A
 
     model, about = opened(weights)
     return model if depth is None else prune(model, depth), replace(about, **asked)
+
+
+def _ready(model: "AnyNetwork", plan: "Plan", engine: str) -> "Engine | Finder":
+    """The network, ready to answer."""
+    from nestbench.engine import make_engine
+    from nestbench.find import make_finder
+    from nestbench.model import Detector
+
+    if not isinstance(model, Detector):
+        return make_engine(model, plan, engine)
+    if engine != "torch":
+        raise RequestError(f"engine '{engine}' takes networks of classes, and no Mask R-CNN (allowed: torch)")
+    return make_finder(model, plan)
+
+
+def _refuse_apart(model: "AnyNetwork", about: "Use") -> None:
+    from nestbench.model import Detector
+
+    if isinstance(model, Detector) or about.apart is not None:
+        raise RequestError("--probabilities are of classes, and these weights tell objects apart")
 
 
 def _asked(size: str | None) -> dict[str, Any]:
@@ -176,8 +204,12 @@ def _as_data(one: "Done") -> dict[str, Any]:
     if one.reason:
         return image | {"error": one.reason}
     probabilities = one.task.probabilities
-    return image | {
-        "mask": str(one.task.mask),
-        "probabilities": None if probabilities is None else str(probabilities),
-        "pixels": list(one.pixels),
-    }
+    return (
+        image
+        | {
+            "mask": str(one.task.mask),
+            "probabilities": None if probabilities is None else str(probabilities),
+            "pixels": list(one.pixels),
+        }
+        | ({} if one.objects is None else {"objects": one.objects})
+    )

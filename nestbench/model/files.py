@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from nestbench.errors import RequestError
+from nestbench.instances.ways import Way
 from nestbench.model.build import AnyNetwork, construct
 from nestbench.model.spec import ModelSpec, Spec, read_spec
 from nestbench.results.atomic import replacing
@@ -46,6 +47,8 @@ class Use:
     """Millimetres between neighbours that training resampled to; None where images kept theirs."""
     marks: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Where each channel of an image has a file of its own: what its name holds (``Prepared.marks``)."""
+    apart: Way | None = None
+    """How the training told objects apart; None where it learned the classes of pixels alone."""
 
 
 UNSAID = Use()

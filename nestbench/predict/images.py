@@ -85,10 +85,11 @@ def space_of(taken: Taken, path: Path, about: Use, dims: int) -> Space:
     return space
 
 
-def write_mask(mask: Pixels, path: Path, grid: Volume | None) -> None:
-    """Write class indices, (H, W), or (D, H, W) along canonical axes, in the format of ``path``, whole or not at all.
+def write_mask(mask: NDArray[np.unsignedinteger[Any]], path: Path, grid: Volume | None) -> None:
+    """Write classes or numbers of objects, (H, W), or (D, H, W) along canonical axes, in the format of ``path``.
 
-    They are turned to the grid's own axes; a file that can say where it lies, says that it lies there.
+    Whole or not at all. They are turned to the grid's own axes; a file that can say where it lies, says that it lies
+    there.
     """
     own = mask if grid is None else _turned_back(mask, grid)
     with replacing(path) as beside:

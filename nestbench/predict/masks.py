@@ -68,7 +68,7 @@ def predict_probabilities(
     engine = network if isinstance(network, Engine) else as_it_is(network)
     spec = engine.spec
     check_options(spec, size if isinstance(size, int) else None, window, overlap, patch)
-    _check_image(spec, pixels)
+    check_image(spec, pixels)
     space = _space(pixels.shape[:-1], size, spec.dims)
     taken = pixels if space == pixels.shape[:-1] else resized_image(pixels, space)
     whole = taken[None] if taken.ndim == 3 else taken
@@ -104,7 +104,8 @@ def check_options(spec: Spec, size: int | None, window: int | None, overlap: flo
         raise RequestError(f"the network has {spec.classes} classes, and a mask holds at most 256")
 
 
-def _check_image(spec: Spec, pixels: Pixels) -> None:
+def check_image(spec: Spec, pixels: Pixels) -> None:
+    """Raise RequestError for an image whose type, dimensions or channels the network cannot take."""
     if pixels.dtype != np.uint8:
         raise RequestError(f"the image holds {pixels.dtype}, and networks are trained on uint8, 0 to 255")
     if pixels.ndim not in {spec.dims + 1, 4}:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from nestbench.datasets.feed import feed
 from nestbench.errors import RequestError
-from nestbench.find import Way, outputs_of, way_of
+from nestbench.find import outputs_of, way_of
+from nestbench.instances.ways import Way
 from nestbench.machine import Plan, cores, device_name
 from nestbench.model import Spec, load
 from nestbench.model.size import network_size

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nestbench.datasets.feed import Feed
-from nestbench.find import Way, answers, apart
+from nestbench.find import answers, apart
+from nestbench.instances.ways import Way
 from nestbench.machine import Plan
 from nestbench.model import AnyNetwork
 from nestbench.speed.networks import Timing, summed_up

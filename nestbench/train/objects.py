@@ -10,8 +10,9 @@ from torch import Tensor
 from nestbench.datasets.batches import batches
 from nestbench.datasets.feed import Feed
 from nestbench.evaluate import at_once
-from nestbench.find import PROPOSED, SURE, confident, find
+from nestbench.find import PROPOSED, confident, find
 from nestbench.instances.count import score
+from nestbench.instances.ways import SURE
 from nestbench.machine import Plan
 from nestbench.model import AnyNetwork, Detector
 from nestbench.model.detector import Targets
@@ -81,7 +82,7 @@ def objects_loss(model: Detector, images: Tensor, labels: Tensor, plan: Plan) ->
 
 @torch.no_grad()
 def validate_objects(model: Detector, data: Feed, plan: Plan, pause: Pause = lambda: None) -> tuple[float, float]:
-    """Mean loss over windows, and mean Score over windows of what the network is sure of (``find.SURE``).
+    """Mean loss over windows, and mean Score over windows of what the network is sure of (``instances.ways.SURE``).
 
     Which regions the loss is taken of is the same in every epoch. ``pause`` is called after each batch.
     """

@@ -11,7 +11,8 @@ from nestbench.datasets.feed import feed
 from nestbench.datasets.prepared import Prepared
 from nestbench.errors import StoppedError
 from nestbench.evaluate import judge
-from nestbench.find import judge_objects, settle
+from nestbench.find import judge_objects, outputs_of, settle
+from nestbench.instances.ways import Way
 from nestbench.model import AnyNetwork, save
 from nestbench.model.files import Use
 from nestbench.results import instance_scores
@@ -66,7 +67,7 @@ def judge_instances(job: Job, data: Prepared, model: AnyNetwork, stop: Stop) -> 
                     write(case.id, one.labels[None])
     counts = instance_scores.joined(tables)
     write_instances(folder, counts)
-    _keep(job, data, model)
+    _keep(job, data, model, ways[outputs_of(model.spec)[-1]])
     chosen = {output: asdict(way) for output, way in ways.items()}
     return Judged(instance_scores.mean_scores(counts, "test"), chosen)
 
@@ -81,8 +82,8 @@ def _heed(stop: Stop) -> None:
         raise StoppedError("stopped while it was tested; it goes on from its checkpoint")
 
 
-def _keep(job: Job, data: Prepared, model: AnyNetwork) -> None:
+def _keep(job: Job, data: Prepared, model: AnyNetwork, apart: Way | None = None) -> None:
     spec = job.run.cell.dataset
     view = {key: getattr(spec, key) for key in ("size", "patch", "window", "percentiles", "spacing")}
-    about = Use(classes=data.classes, marks=data.marks, **view)
+    about = Use(classes=data.classes, marks=data.marks, apart=apart, **view)
     save(model, run_folder(job.folder, job.run) / WEIGHTS, about)

@@ -8,6 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nestbench.errors import RequestError
+from nestbench.instances.separate import Separation
+from nestbench.instances.ways import Least
 from nestbench.model import build, load, prune, save
 from nestbench.model.build import construct
 from nestbench.model.files import SPEC, UNSAID, USE, Use, describe, read_use
@@ -108,9 +110,10 @@ def small(tmp_path):
     return written
 
 
-def test_what_is_known_of_the_training_travels_with_the_weights(tmp_path):
+@pytest.mark.parametrize("apart", [None, Least(0.7), Separation("watershed", 0.3, smallest=5), Separation()])
+def test_what_is_known_of_the_training_travels_with_the_weights(apart, tmp_path):
     model = build("unet", "plain:2", depth=1)
-    about = Use(96, ("background", "cell", "Zellkern, groß"))
+    about = Use(96, ("background", "cell", "Zellkern, groß"), apart=apart)
     save(model, tmp_path / "weights.safetensors", about)
     assert read_use(tmp_path / "weights.safetensors") == about
 
@@ -121,7 +124,18 @@ def test_a_file_written_before_such_things_were_kept_still_loads(small):
     assert read_use(path) == UNSAID
 
 
-@pytest.mark.parametrize("use", ['{"size": "wide"}', '{"size": 0}', '{"size": true}', '{"classes": [1]}', "[]", "{"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        '{"size": "wide"}',
+        '{"size": 0}',
+        '{"size": true}',
+        '{"classes": [1]}',
+        '{"apart": {"method": "by eye"}}',
+        "[]",
+        "{",
+    ],
+)
 def test_words_on_the_training_that_make_no_sense_are_refused(use, tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "weights.safetensors", metadata={USE: use})
     with pytest.raises(RequestError, match=r"weights\.safetensors"):

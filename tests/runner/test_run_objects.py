@@ -10,6 +10,7 @@ from nestbench.datasets.feed import feed
 from nestbench.errors import RequestError
 from nestbench.find import LEASTS
 from nestbench.instances.separate import METHODS, Separation, candidates
+from nestbench.model.files import read_use
 from nestbench.report.pictures import read_overlay
 from nestbench.results.instance_tables import read_instances
 from nestbench.results.places import run_folder
@@ -72,6 +73,12 @@ def test_what_was_chosen_on_validation_is_written_down_and_what_is_timed(place, 
     assert {output: Separation(**way).method for output, way in ways["unet"].items()} == {n: n for n in METHODS}
     assert Separation(**ways["unet"]["watershed"]) in candidates("watershed")
     assert ways == {model: read_result(folder).chosen for model, (folder, _) in results.items()}
+
+
+def test_new_images_are_told_apart_as_the_run_chose_it(results):
+    for model, output in (("maskrcnn++", "masks"), ("unet", "watershed")):
+        folder, result = results[model]
+        assert asdict(read_use(folder / "weights.safetensors").apart) == result.chosen[output]
 
 
 def test_time_is_of_what_was_chosen_and_no_more_pictures_are_loaded_than_rounds_take(place, results, monkeypatch):
