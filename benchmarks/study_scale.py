@@ -76,9 +76,14 @@ def study(runs: int) -> Study:
 def measured(way: str, runs: int, workers: int, last: int, place: Path) -> dict[str, float]:
     """Run a study of so many null runs in a folder; what it took."""
     with ExitStack() as stack:
-        url = stack.enter_context(postgres()) if way == "cluster" else ""
-        address = stack.enter_context(cluster(workers)) if way == "cluster" else ""
+        url = stack.enter_context(postgres()).url if way == "cluster" else ""
+        address = stack.enter_context(cluster(*shares(workers))).address if way == "cluster" else ""
         return taken(study(runs), place / "many", url, address, workers, last)
+
+
+def shares(workers: int) -> tuple[int, ...]:
+    """The cores of the nodes of a cluster: of two, where there are that many."""
+    return tuple(part for part in (workers - workers // 2, workers // 2) if part)
 
 
 def taken(asked: Study, folder: Path, url: str, address: str, workers: int, last: int) -> dict[str, float]:

@@ -3,11 +3,13 @@
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from nestbench import __version__
-from nestbench.results.atomic import write_text
+from nestbench.results.atomic import writable
+from nestbench.results.lock import take
 
 Tokens = dict[Path, str]
 """What lies in a file of each shared folder."""
@@ -22,12 +24,32 @@ def tokens(folders: Sequence[Path]) -> Iterator[Tokens]:
     with ExitStack() as stack:
         left = {}
         for folder in folders:
-            word = uuid.uuid4().hex
-            path = folder.absolute() / f".shared.{word}"  # so called, it is swept away where who left it was killed
-            write_text(path, word)
-            stack.callback(path.unlink, missing_ok=True)
-            left[path] = word
+            writable(folder)
+            _sweep(folder)
+            file = stack.enter_context(_token(folder.absolute()))
+            stack.callback(Path(file.name).unlink, missing_ok=True)
+            left[Path(file.name)] = uuid.uuid4().hex
+            file.write(left[Path(file.name)])
+            file.flush()
         yield left
+
+
+def _token(folder: Path) -> IO[str]:
+    """A new file that is held for as long as it is open; who sweeps meanwhile may take it before it is held."""
+    while True:
+        path = folder / f".shared.{uuid.uuid4().hex}"
+        file = path.open("x", encoding="utf-8")
+        if take(file) and path.exists():
+            return file
+        file.close()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the tokens that nobody holds: a coordinator that was killed left them."""
+    for path in folder.glob(".shared.*"):
+        with suppress(FileNotFoundError), path.open() as file:
+            if take(file):
+                path.unlink(missing_ok=True)
 
 
 def unseen(left: Tokens) -> str:

@@ -12,7 +12,7 @@ from nestbench.errors import RequestError
 from nestbench.machine import Plan
 from nestbench.machine.device import gpus
 from nestbench.results.owner import refuse_changed
-from nestbench.results.places import run_folder
+from nestbench.results.places import run_folder, seed_folder
 from nestbench.results.records import write_failure
 from nestbench.runner.data import make_job, ready_data, write_data
 from nestbench.runner.drive import Driver
@@ -56,7 +56,7 @@ def _run(study: Study, folder: Path, means: Means, stop: Stop) -> Iterator[Event
 
 def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Store) -> Iterator[Event]:
     """The study, once it is known where its searches are shown."""
-    if means.cluster:
+    if means.cluster and not finished(study, folder):
         find_cluster(means.cluster)
     plan = settle_plan(folder, means.device, runs_here(means), means.precision, means.cache)
     ready = yield from ready_data(study, means.data, means.cache)
@@ -78,6 +78,12 @@ def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Sto
     for title, one in ready.items():
         write_overlays(folder, title, one, study)
     yield from time_networks(study, folder, ready, plan)
+
+
+def finished(study: Study, folder: Path) -> bool:
+    """Whether every seed has a result, so that nobody is needed to do runs; what those say is looked at later."""
+    places = (seed_folder(folder, cell, seed) for cell in study.cells() for seed in range(study.seeds))
+    return all((place / "result.json").exists() for place in places)
 
 
 def noted(events: Iterator[Event], folder: Path, store: Store) -> Iterator[Event]:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from nestbench import __version__
@@ -18,6 +21,22 @@ def test_tokens_that_a_killed_coordinator_left_are_swept_away(tmp_path):
     with tokens([tmp_path]):
         sweep(tmp_path)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_tokens_are_swept_from_any_folder_by_the_next_coordinator_but_not_those_of_one_that_lives(tmp_path):
+    ready = "import sys, pathlib as p; from nestbench.cluster.shared import tokens; place = p.Path(sys.argv[1])\n"
+    code = ready + "with tokens([place]):\n    print('left', flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], **pipes) as coordinator:
+        assert coordinator.stdout.readline() == b"left\n"
+        (living,) = tmp_path.iterdir()
+        with tokens([tmp_path]) as left:
+            assert set(tmp_path.iterdir()) == {living, *left}
+        assert list(tmp_path.iterdir()) == [living]
+        coordinator.kill()
+    assert list(tmp_path.iterdir()) == [living]
+    with tokens([tmp_path]) as left:
+        assert set(tmp_path.iterdir()) == left.keys()
 
 
 def test_a_folder_of_the_same_name_on_another_disk_is_told_apart(tmp_path):

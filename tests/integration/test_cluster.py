@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers import cluster, node
 from nestbench.cluster.crew import open_cluster
 from nestbench.datasets.preparing import prepare
 from nestbench.datasets.splits import split_cases
@@ -39,20 +40,13 @@ STUDY = Study.model_validate(
         "seeds": 2,
     }
 )
-STORE = 80 * 2**20
 
 
 @pytest.fixture(scope="module")
 def nodes():
     """A cluster whose head, where the tests run, and whose one other node have room for a run each."""
-    from ray.cluster_utils import Cluster  # noqa: PLC0415
-
-    nodes = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
-    )
-    nodes.add_node(num_cpus=1, object_store_memory=STORE)
-    yield nodes
-    nodes.shutdown()
+    with cluster(1, 1) as nodes:
+        yield nodes
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +159,7 @@ def test_a_node_that_dies_loses_its_run_alone_and_that_goes_on_elsewhere(nodes, 
         crew.start(next(job for job in jobs if job.run == lost[0].run))
         assert drive(crew)[-1].result is not None
     assert weights(jobs) == whole
-    nodes.add_node(num_cpus=1, object_store_memory=STORE)
+    nodes.add_node(**node(1))
 
 
 def test_runs_that_are_stopped_go_on_from_their_checkpoints(nodes, data, whole, tmp_path):

@@ -1,17 +1,12 @@
 """Optuna's store in a real PostgreSQL: Debian's, started here for the test, and restarted in the middle."""
 
-import os
-import pwd
-import shutil
 import socket
-import subprocess
-import tempfile
 from itertools import count
-from pathlib import Path
 
 import optuna
 import pytest
 
+from benchmarks.servers import NO_POSTGRES, PG_CTL, postgres
 from nestbench.errors import RequestError
 from nestbench.results.records import Epoch, Result, write_epochs
 from nestbench.searches.database import open_url
@@ -21,51 +16,13 @@ from nestbench.study.schema import Study
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'nestbench[cluster]')")
 
-PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-PG_CTL = shutil.which("pg_ctl", path=os.pathsep.join([os.environ["PATH"], *map(str, PLACES)]))
-
-pytestmark = pytest.mark.skipif(
-    PG_CTL is None, reason="PostgreSQL is not installed (Debian: apt-get install postgresql)"
-)
-
-
-class Server:
-    """A PostgreSQL of our own; it refuses to run as root, who has a user for it."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-        if self.user:
-            os.chown(folder, *pwd.getpwnam("postgres")[2:4])
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self._control("init", "-o", "--username=nest --auth=trust --locale=C --encoding=UTF8 --no-sync")
-
-    @property
-    def url(self):
-        return f"postgresql+psycopg://nest:secret@127.0.0.1:{self.port}/postgres"
-
-    def start(self):
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        self._control("start", "-w", "-l", str(self.folder / "log"), "-o", options)
-
-    def stop(self):
-        self._control("stop", "-w", "-m", "immediate")
-
-    def _control(self, command, *options):
-        line = [PG_CTL, command, "-D", str(self.folder / "data"), *options]
-        subprocess.run(line, check=True, cwd=self.folder, stdout=subprocess.DEVNULL, **self.user)
+pytestmark = pytest.mark.skipif(PG_CTL is None, reason=NO_POSTGRES)
 
 
 @pytest.fixture(scope="module")
 def server():
-    # Not in pytest's own folder: the server's user may not enter that.
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder))
-        server.start()
+    with postgres() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture

@@ -121,6 +121,15 @@ def test_a_second_start_does_nothing(place, events):
     assert len(again[0].done) == 2
 
 
+def test_a_finished_study_needs_no_cluster(place, events, monkeypatch):
+    monkeypatch.setattr("nestbench.runner.study.find_cluster", refused)
+    again = list(run_study(STUDY, place / "results", Means(place, place / "cache", cluster="here:1")))
+    assert [type(event) for event in again] == [Planned]
+    more = STUDY.model_copy(update={"seeds": 2})
+    with pytest.raises(RequestError, match="no room"):
+        next(run_study(more, place / "results", Means(place, place / "cache", cluster="here:1")))
+
+
 def test_more_seeds_are_added_to_what_is_there(place, events):
     more = STUDY.model_copy(update={"seeds": 2})
     started = [e.run.label for e in run(place, more) if isinstance(e, Started)]
