@@ -67,27 +67,42 @@ def at_points(*_: object) -> str:
 def at_moment(seed: int, seconds: float) -> Kill:
     """Kill a process that is drawn at a moment that is drawn, within the seconds that a study takes.
 
-    The coordinator has half of the draws; the processes that it began, from the first run's beginning on, the other.
+    A third of the draws are the coordinator's, a third those of a worker at a run, and a third those of a helper: a
+    worker before it is at a run, or the process that carries the messages.
     """
     draw = random.Random(seed)
-    victim, mark = draw.choice(("coordinator", "another")), draw.random()
-    moment = draw.uniform(0, seconds if victim == "coordinator" else seconds / 3)
+    who, mark = draw.choice(("coordinator", "worker", "helper")), draw.random()
+    moment = draw.uniform(0, seconds if who == "coordinator" else seconds / 4)
 
     def kill(process: subprocess.Popen[bytes], place: Path) -> str:
-        while victim != "coordinator" and process.poll() is None and not at_work(place):
-            time.sleep(0.01)
+        if who != "coordinator":
+            wait(process, lambda: bool(at_work(place)))
         end = time.monotonic() + moment
-        while process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
-        others = children(process.pid) if victim != "coordinator" else []
-        if process.poll() is not None:
+        wait(process, lambda: time.monotonic() > end)
+        wait(process, lambda: bool(victims(who, process, place)))
+        found = victims(who, process, place)
+        if process.poll() is not None or not found:
             return ""
-        chosen = others[int(mark * len(others))] if others else process.pid
-        who = "coordinator" if not others else "worker" if chosen in at_work(place) else "helper"
-        os.kill(chosen, signal.SIGKILL)
-        return f"{who} at {moment:.2f} s"
+        with suppress(ProcessLookupError):
+            os.kill(found[int(mark * len(found))], signal.SIGKILL)
+            return f"{who} at {moment:.2f} s"
+        return ""
 
     return kill
+
+
+def wait(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
+    """Return once it is so, or the process has ended."""
+    while process.poll() is None and not ready():
+        time.sleep(0.01)
+
+
+def victims(who: str, process: subprocess.Popen[bytes], place: Path) -> list[int]:
+    """The processes of a coordinator that are called so now."""
+    if who == "coordinator":
+        return [process.pid]
+    busy = at_work(place)
+    return [child for child in children(process.pid) if (child in busy) == (who == "worker")]
 
 
 def children(process: int) -> list[int]:

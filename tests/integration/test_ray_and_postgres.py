@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import optuna
 import pytest
 
 from benchmarks.servers import NO_POSTGRES, PG_CTL, cluster, node, postgres
 from nestbench.machine import cores
+from nestbench.searches.database import let_go, open_url
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'nestbench[cluster]'")
 pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'nestbench[cluster]')")
@@ -77,13 +77,14 @@ def finished() -> dict[Path, tuple[int, int]]:
 
 def ended(url: str) -> dict[str, float]:
     """The validation IoU of what stands in the store as ended well, of which no run stands there twice."""
-    found = {}
-    for name in optuna.get_all_study_names(url):
-        for trial in optuna.load_study(study_name=name, storage=url).trials:
+    found, (storage, _) = {}, open_url(url)
+    for study in storage.get_all_studies():
+        for trial in storage.get_all_trials(study._study_id):
             if trial.state.name != "FAIL":
-                run = f"{name.split(' / ')[-1]}/{trial.user_attrs['run']}"
+                run = f"{study.user_attrs['model']}/{trial.user_attrs['run']}"
                 assert run not in found, run
                 found[run] = trial.value
+    let_go(storage)
     return found
 
 
