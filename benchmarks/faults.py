@@ -16,7 +16,7 @@ killed may not come again. ``--only`` keeps the faults whose name has that text:
 
 Lost: runs without a result. Twice: results written over others. Differing: runs whose weights (SHA-256), scores or
 epochs are not those of the study without a fault. Astray: trials that Optuna's store has not as the results have them.
-Left: temporary files. Of a fault whose moment came after the end nobody is killed; that is said, and not counted.
+Left: temporary files. Where a fault's moment came after the end nobody is killed: that is said, and not counted.
 """
 
 import json
@@ -85,12 +85,12 @@ def loss(place: Path, whole: Path) -> Loss:
     )
 
 
-def faults(
-    whole: Path, seconds: float, kills: int, seed: int, together: int
-) -> Iterator[tuple[str, Kill, Sequence[str]]]:
+def faults(whole: Path, again: Path, kills: int, seed: int, together: int) -> Iterator[tuple[str, Kill, Sequence[str]]]:
     """Each fault, or group of them: how it is called, what kills, and the points of writes where that is to happen."""
+    lines = (again / "points").read_text().splitlines()
+    last = max(number for number, line in enumerate(lines) if line.endswith("/result.json 1"))
     for one in range(seed, seed + kills):
-        yield f"seed {one}", at_moment(one, seconds), ()
+        yield f"seed {one}", at_moment(one, last), ()
     due = points(whole)
     for first in range(0, len(due), together):
         group = due[first : first + together]
@@ -106,7 +106,7 @@ def run(room: Path, kills: int, seed: int, together: int, only: str) -> list[tup
     suffer(again, at_points)
     seconds = time.monotonic() - before
     print(f"without a fault: {len(found(whole))} runs, {seconds:.1f} s, {loss(again, whole)}", flush=True)
-    chosen = [one for one in faults(whole, seconds, kills, seed, together) if only in one[0]]
+    chosen = [one for one in faults(whole, again, kills, seed, together) if only in one[0]]
     done = []
     for number, (name, kill, due) in enumerate(chosen, 1):
         place = prepared(room / str(number), whole, name)

@@ -64,20 +64,22 @@ def at_points(*_: object) -> str:
     return ""
 
 
-def at_moment(seed: int, seconds: float) -> Kill:
-    """Kill a process that is drawn at a moment that is drawn, within the seconds that a study takes.
+def at_moment(seed: int, points: int) -> Kill:
+    """Kill a process that is drawn at a moment that is drawn.
+
+    That is when the study has passed so many of the points of its writes, of those that come until its last run is done,
+    and up to a second later.
 
     A third of the draws are the coordinator's, a third those of a worker at a run, and a third those of a helper: a
     worker before it is at a run, or the process that carries the messages.
     """
     draw = random.Random(seed)
     who, mark = draw.choice(("coordinator", "worker", "helper")), draw.random()
-    moment = draw.uniform(0, seconds if who == "coordinator" else seconds / 4)
+    due, delay = draw.randrange(points), draw.random()
 
     def kill(process: subprocess.Popen[bytes], place: Path) -> str:
-        if who != "coordinator":
-            wait(process, lambda: bool(at_work(place)))
-        end = time.monotonic() + moment
+        wait(process, lambda: passed(place) >= due)
+        end = time.monotonic() + delay
         wait(process, lambda: time.monotonic() > end)
         wait(process, lambda: bool(victims(who, process, place)))
         found = victims(who, process, place)
@@ -85,10 +87,15 @@ def at_moment(seed: int, seconds: float) -> Kill:
             return ""
         with suppress(ProcessLookupError):
             os.kill(found[int(mark * len(found))], signal.SIGKILL)
-            return f"{who} at {moment:.2f} s"
+            return f"{who} {delay:.2f} s after {due} points"
         return ""
 
     return kill
+
+
+def passed(place: Path) -> int:
+    """How many points of its writes a study has passed."""
+    return (place / "points").read_bytes().count(b"\n") if (place / "points").exists() else 0
 
 
 def wait(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:

@@ -19,6 +19,7 @@ largest that the coordinator ever had.
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import subprocess
@@ -107,6 +108,8 @@ def taken(asked: Study, folder: Path, url: str, address: str, workers: int, last
         for event in Driver(queues, hands, job, retries=2, silence=600, stop=lambda: False).events():
             failed += isinstance(event, Failed)
         wall, work = time.monotonic() - began, time.process_time() - cpu
+    for child in multiprocessing.active_children():  # whose ends take time from what is measured next
+        child.join()
     cpu = time.process_time()
     with closing(new_store(folder, url)) as store:
         queues = open_queues(asked, folder, find_done(asked, folder, job), store)
