@@ -67,8 +67,8 @@ def at_points(*_: object) -> str:
 def at_moment(seed: int, points: int) -> Kill:
     """Kill a process that is drawn at a moment that is drawn.
 
-    That is when the study has passed so many of the points of its writes, of those that come until its last run is done,
-    and up to a second later.
+    That is when the study has passed so many of the points of its writes, of those that come until its last run is
+    done, and up to a second later.
 
     A third of the draws are the coordinator's, a third those of a worker at a run, and a third those of a helper: a
     worker before it is at a run, or the process that carries the messages.
