@@ -37,8 +37,10 @@ def run_study(study: Study, folder: Path, means: Means, stop: Stop = lambda: Fal
     ``stop`` says True, runs in flight write their checkpoints, and the events end.
     Raises RequestError for all that is wrong with the request, before any training.
     """
-    check_names(study, means.data)
     check_extras(means)
+    if means.cluster and not finished(study, folder):
+        find_cluster(means.cluster)  # before networks are built and weights fetched, which takes longer
+    check_names(study, means.data)
     with alone(folder):
         for event in _run(study, folder, means, stop):
             yield event
@@ -56,8 +58,6 @@ def _run(study: Study, folder: Path, means: Means, stop: Stop) -> Iterator[Event
 
 def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Store) -> Iterator[Event]:
     """The study, once it is known where its searches are shown."""
-    if means.cluster and not finished(study, folder):
-        find_cluster(means.cluster)
     plan = settle_plan(folder, means.device, runs_here(means), means.precision, means.cache)
     ready = yield from ready_data(study, means.data, means.cache)
     job = partial(make_job, ready, plan, folder, tensorboard=means.tensorboard, every=means.every)

@@ -1,5 +1,7 @@
 """What the coordinator and whoever does its runs say to each other; without torch, so that it is known at once."""
 
+import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 Kind = Literal["failed", "stopped", "memory", "lost"]
 """Why a run has no result: it failed of itself; it was asked to stop; it needs more memory than there is; whoever did
 it is gone."""
+
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+"""How a library in Rust, as safetensors is, tells of a full disk in an error of its own."""
 
 
 @dataclass(frozen=True)
@@ -85,4 +90,6 @@ def ended(run: Run, error: BaseException, place: str = "") -> Ended:
     if isinstance(error, OSError) and error.strerror:  # a full disk, a folder that became read-only
         where = f" '{error.filename}'" if error.filename else ""
         return Ended(run, None, f"{error.strerror}{where}{place}")
+    if number := _OS_ERROR.search(str(error)):
+        return Ended(run, None, f"{os.strerror(int(number[1]))}{place}")
     return Ended(run, None, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}{place}")

@@ -64,6 +64,33 @@ def test_a_study_that_went_well_ends_with_its_table_and_its_report(
     assert said[-1] == "report: reports/small.pdf"
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("--per-gpu", "0", "greater than or equal to 1"),
+        ("--per-gpu", "49", "less than or equal to 48"),
+        ("--workers", "0", "greater than or equal to 1"),
+        ("--retries", "-1", "greater than or equal to 0"),
+        ("--silence", "0", "greater than or equal to 0.1"),
+        ("--checkpoint", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_a_number_outside_its_limits_is_refused_with_the_limit(
+    asked: dict[str, Any], study_file: Path, capsys: Capture, option: str, value: str, allowed: str
+) -> None:
+    assert answer(["study", "run", str(study_file), option, value]) == 2
+    assert capsys.readouterr().err == (
+        f"error: invalid value for '{option}': Input should be {allowed}, and it is '{value}'\n"
+    )
+    assert "run" not in asked
+
+
+@pytest.mark.parametrize("runs_a_gpu", [1, 48])
+def test_so_many_runs_may_share_a_gpu(asked: dict[str, Any], study_file: Path, runs_a_gpu: int) -> None:
+    assert answer(["study", "run", str(study_file), "--per-gpu", str(runs_a_gpu)]) == 0
+    assert asked["run"]["means"].per_gpu == runs_a_gpu
+
+
 def test_results_and_report_go_where_they_are_asked_to(
     asked: dict[str, Any], study_file: Path, runs: list[Run]
 ) -> None:

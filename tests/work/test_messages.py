@@ -19,6 +19,7 @@ RUN = Run(cell=CELL, recipe=Study.model_fields["recipe"].default, seed=0)
         (RunError("the loss became nan"), "failed", "the loss became nan"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "failed", "No space left on device (a.py:1)"),
         (OSError(errno.EROFS, os.strerror(errno.EROFS), "/r"), "failed", "Read-only file system '/r' (a.py:1)"),
+        (ValueError("I/O error: No space (os error 28)"), "failed", "No space left on device (a.py:1)"),
         (ZeroDivisionError("by zero\nand more"), "failed", "ZeroDivisionError: by zero (a.py:1)"),
     ],
 )
