@@ -61,6 +61,11 @@ class Result:
     """SHA-256 of each file beside it that belongs to it, by name."""
 
 
+_SAID = {"hash", *(f.name for f in fields(Result))}
+_NEEDED = {f.name for f in fields(Result) if f.default is f.default_factory is MISSING}
+"""What may and what must stand in the file of a result."""
+
+
 @dataclass(frozen=True)
 class Epoch:
     """One epoch's line of the learning curve."""
@@ -145,10 +150,10 @@ def read_result(folder: Path) -> Result | None:
     with naming(path):
         if fingerprint({key: value for key, value in content.items() if key != "hash"}) != content["hash"]:
             raise ValueError("it was changed after it was written")
-        strange = content.keys() - {"hash", *(f.name for f in fields(Result))}
+        strange = content.keys() - _SAID
         if strange:
             raise ValueError(f"it has '{min(strange)}', which this version of nestbench does not know")
-        missing = {f.name for f in fields(Result) if f.default is f.default_factory is MISSING} - content.keys()
+        missing = _NEEDED - content.keys()
         if missing:
             raise KeyError(min(missing))
         return Result(**{key: value for key, value in content.items() if key != "hash"})

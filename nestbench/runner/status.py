@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Literal
 
 from nestbench.results.lock import at_work
-from nestbench.results.places import run_folder
+from nestbench.results.places import cell_folder
 from nestbench.results.records import CHECKPOINT, read_failure, read_result
 from nestbench.study.schema import Cell, Run, Study
 
@@ -34,7 +34,8 @@ class RunStatus:
 
 def study_status(study: Study, folder: Path) -> list[RunStatus]:
     """Status of every run: each cell's search trials, then its seeds."""
-    return [_status(run, run_folder(folder, run)) for cell in study.cells() for run in _runs(study, cell)]
+    places = {cell: cell_folder(folder, cell) for cell in study.cells()}
+    return [_status(run, place / run.label) for cell, place in places.items() for run in _runs(study, cell)]
 
 
 def seconds_left(rows: Sequence[RunStatus]) -> float | None:
