@@ -29,11 +29,15 @@ def status(
     file: StudyFile,
     results: Results = Path("results"),
     every: Annotated[bool, typer.Option("--all", help="Show every run, however many there are.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every 5 seconds, until all has ended.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every 5 seconds, for as long as it is being run.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say which runs are done, running, stopped, failed or waiting, and why; and how long the rest will take."""
     from rich.console import Console
+
+    from nestbench.runner.status import under_way
 
     study = read(file)
     rows = _look(study, results / study.name)
@@ -42,7 +46,7 @@ def status(
         return
     _say(rows, every)
     _say_stale(Path("reports") / f"{study.name}.pdf", results)
-    while watch and any(row.state == "running" for row in rows):
+    while watch and under_way(rows, results / study.name):
         time.sleep(_EVERY)
         rows = _look(study, results / study.name)
         Console().clear()

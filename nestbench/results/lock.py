@@ -14,15 +14,19 @@ PATIENCE = 60
 """Seconds that a run waits for another process to let go of it: what a machine cut off from the others goes on for."""
 
 
-def take(file: IO[Any]) -> bool:
+def take(file: IO[Any], looks: int = 0) -> bool:
     """Hold an open file until it is closed; False where another process holds it.
 
+    Who only looks holds it for a moment: ``looks`` is how often this is tried again, a tenth of a second later.
     Raises RequestError where the file system has no locks.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        if not looks:
+            return False
+        time.sleep(0.1)
+        return take(file, looks - 1)
     except OSError as error:
         raise RequestError(
             f"the file system of '{file.name}' does not lock files ({error.strerror}): "
@@ -52,10 +56,11 @@ def held(folder: Path, patience: int = PATIENCE) -> Iterator[None]:
 def at_work(folder: Path) -> Mark | None:
     """Who works on a run; None where nobody does, or where who did is gone, on whatever machine that was."""
     mark = read_mark(folder)
-    return mark if mark is not None and _is_held(folder / ".lock") else None
+    return mark if mark is not None and is_held(folder / ".lock") else None
 
 
-def _is_held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
+    """Whether a process holds a file; False where there is no such file."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for a moment: who wants to hold it tries again

@@ -100,7 +100,7 @@ def alone(folder: Path) -> Iterator[None]:
     """
     writable(folder)
     with (folder / ".lock").open("a+") as file:
-        if not take(file):
+        if not take(file, looks=3):
             file.seek(0)
             raise RequestError(f"the study in '{folder}' is being run already, by {file.read() or 'another process'}")
         sweep(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Literal
 
-from nestbench.results.lock import at_work
+from nestbench.results.lock import at_work, is_held
 from nestbench.results.places import cell_folder
 from nestbench.results.records import CHECKPOINT, read_failure, read_result
 from nestbench.study.schema import Cell, Run, Study
@@ -36,6 +36,11 @@ def study_status(study: Study, folder: Path) -> list[RunStatus]:
     """Status of every run: each cell's search trials, then its seeds."""
     places = {cell: cell_folder(folder, cell) for cell in study.cells()}
     return [_status(run, place / run.label) for cell, place in places.items() for run in _runs(study, cell)]
+
+
+def under_way(rows: Sequence[RunStatus], folder: Path) -> bool:
+    """Whether a study is being run: between two runs, or while data are prepared, no run is."""
+    return any(row.state == "running" for row in rows) or is_held(folder / ".lock")
 
 
 def seconds_left(rows: Sequence[RunStatus]) -> float | None:

@@ -1,6 +1,7 @@
 import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from nestbench.results.places import run_folder
 from nestbench.results.records import Result, write_failure, write_result
 from nestbench.runner.events import Event, Failed, Finished, Planned, Started
 from nestbench.runner.means import Means
+from nestbench.runner.settle import alone
 from nestbench.study.schema import Run
 
 MakeResult = Callable[..., Result]
@@ -62,6 +64,32 @@ def test_a_study_that_went_well_ends_with_its_table_and_its_report(
     said = capsys.readouterr().out.splitlines()
     assert "71.2" in next(line for line in said if "12,345" in line)
     assert said[-1] == "report: reports/small.pdf"
+
+
+def test_a_study_is_watched_for_as_long_as_it_is_being_run_between_two_runs_too(
+    study_file: Path,
+    runs: list[Run],
+    result: MakeResult,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        write_result(run_folder(Path("results/small"), runs[len(waited)]), result(0.7))
+        waited.append(seconds)
+        if len(waited) == len(runs):
+            coordinator.close()
+
+    monkeypatch.setattr("nestbench.cli.study_status.time.sleep", sleep)
+    with ExitStack() as coordinator:
+        coordinator.enter_context(alone(Path("results/small")))
+        assert answer(["study", "status", str(study_file), "--watch"]) == 0
+    counts = [line.split(" done")[0] for line in capsys.readouterr().out.splitlines() if " done, " in line]
+    assert counts == [str(number) for number in range(len(runs) + 1)]
+    assert waited == [5.0] * len(runs)
 
 
 @pytest.mark.parametrize(
