@@ -9,7 +9,8 @@ from typing import Literal
 
 from nestbench.results.lock import at_work, is_held
 from nestbench.results.places import cell_folder
-from nestbench.results.records import CHECKPOINT, read_failure, read_result
+from nestbench.results.records import read_failure, read_result
+from nestbench.results.stopped import read_stopped
 from nestbench.study.schema import Cell, Run, Study
 
 State = Literal["done", "running", "stopped", "failed", "waiting"]
@@ -82,4 +83,8 @@ def _status(run: Run, folder: Path) -> RunStatus:
     reason = read_failure(folder)
     if reason is not None:
         return RunStatus(run, "failed", reason)
-    return RunStatus(run, "stopped" if (folder / CHECKPOINT).exists() else "waiting")
+    behind = read_stopped(folder)
+    if behind is None:
+        return RunStatus(run, "waiting")
+    best = max((epoch.validation_iou for epoch in behind), default=None)
+    return RunStatus(run, "stopped", "", len(behind), best, sum(epoch.seconds for epoch in behind))

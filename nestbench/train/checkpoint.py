@@ -11,9 +11,8 @@ from safetensors.torch import save_file
 
 from nestbench.errors import StoppedError
 from nestbench.results.atomic import replacing
+from nestbench.results.stopped import ABOUT
 from nestbench.train.course import Course, Snapshot
-
-_KEY = "nestbench.checkpoint"
 
 
 class Keeper:
@@ -66,11 +65,11 @@ class Keeper:
 
 def _write(path: Path, snapshot: Snapshot, identity: dict[str, Any]) -> None:
     with replacing(path) as beside:
-        save_file(snapshot.tensors, beside, {_KEY: json.dumps({"identity": identity, "facts": snapshot.facts})})
+        save_file(snapshot.tensors, beside, {ABOUT: json.dumps({"identity": identity, "facts": snapshot.facts})})
 
 
 def _read(path: Path) -> tuple[Snapshot, dict[str, Any]]:
     with safe_open(path, "pt") as file:
-        content = json.loads((file.metadata() or {})[_KEY])
+        content = json.loads((file.metadata() or {})[ABOUT])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     return Snapshot(tensors, content["facts"]), content["identity"]

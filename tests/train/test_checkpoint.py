@@ -9,6 +9,8 @@ from small_lesson import fitting, network, weights
 
 from nestbench.errors import StoppedError
 from nestbench.model import build
+from nestbench.results.records import CHECKPOINT
+from nestbench.results.stopped import read_stopped
 from nestbench.train import Keeper
 
 IDENTITY = {"run": "this", "numbers": [1, 2.5]}
@@ -73,6 +75,16 @@ def test_a_network_with_its_channels_last_goes_on_to_the_bit(tmp_path):
         list(fitting(part, keeper=Keeper(path, IDENTITY, StopAt(6))))
     list(fitting(model, keeper=Keeper(path, IDENTITY)))
     assert torch.equal(weights(model), weights(whole))
+
+
+def test_a_checkpoint_says_how_far_its_run_is_without_its_tensors(tmp_path):
+    assert read_stopped(tmp_path) is None
+    seen = []
+    with pytest.raises(StoppedError):
+        seen.extend(fitting(fresh(), keeper=Keeper(tmp_path / CHECKPOINT, IDENTITY, StopAt(10))))
+    assert history(read_stopped(tmp_path)) == history(seen) != []
+    (tmp_path / CHECKPOINT).write_bytes((tmp_path / CHECKPOINT).read_bytes()[:1000])
+    assert read_stopped(tmp_path) == []
 
 
 def test_the_epochs_that_lie_behind_come_again_at_once(tmp_path):
