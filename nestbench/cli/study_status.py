@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,11 +47,12 @@ def status(
         return
     _say(rows, every)
     _say_stale(Path("reports") / f"{study.name}.pdf", results)
-    while watch and under_way(rows, results / study.name):
-        time.sleep(_EVERY)
-        rows = _look(study, results / study.name)
-        Console().clear()
-        _say(rows, every)
+    with suppress(KeyboardInterrupt):  # which ends the watching, and not the study
+        while watch and under_way(rows, results / study.name):
+            time.sleep(_EVERY)
+            rows = _look(study, results / study.name)
+            Console().clear()
+            _say(rows, every)
 
 
 def _look(study: "Study", folder: Path) -> "list[RunStatus]":

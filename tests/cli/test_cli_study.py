@@ -92,6 +92,16 @@ def test_a_study_is_watched_for_as_long_as_it_is_being_run_between_two_runs_too(
     assert waited == [5.0] * len(runs)
 
 
+def test_ctrl_c_ends_the_watching_and_says_nothing_of_the_study(
+    study_file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nestbench.cli.study_status.time.sleep", lambda _: signal.raise_signal(signal.SIGINT))
+    with alone(Path("results/small")):
+        assert answer(["study", "status", str(study_file), "--watch"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("option", "value", "allowed"),
     [
