@@ -6,13 +6,14 @@ A study of a few seconds, a search among it, writes a checkpoint after every ste
 without a fault. Then it is run anew, in a folder of its own, for every fault: one process gets SIGKILL, and the
 installed command is started until it ends well.
 
-``--kills`` faults come at a moment, and to a process, that are drawn: the coordinator, a worker at a run, or a helper,
-which is a worker before it is at a run, or the process that carries their messages; each has a third of the draws. Each
-fault has a seed of its own, from ``--seed`` on. Then come the two halves of every write that the study does, each once:
-a file is written and half of it lost, or it is in its place and nothing that follows is done; and every deletion,
-before it is done (``killed/sitecustomize.py`` says how). ``--together 10`` lets up to ten of these befall one study
-before it comes to its end, which takes less time: a point that comes only after one where its process has just been
-killed may not come again. ``--only`` keeps the faults whose name has that text: ``--only 'seed '`` those at moments.
+``--kills`` faults come at a moment, and to a process, that are drawn: half of them to a worker at a run, a quarter to
+the coordinator, a quarter to a helper, which is a worker before it is at a run, or the process that carries their
+messages. Each fault has a seed of its own, from ``--seed`` on. Then come the two halves of every write that the study
+does, each once: a file is written and half of it lost, or it is in its place and nothing that follows is done; and
+every deletion, before it is done (``killed/sitecustomize.py`` says how). ``--together 10`` lets up to ten of these
+befall one study before it comes to its end, which takes less time: a point that comes only after one where its process
+has just been killed may not come again. ``--only`` keeps the faults whose name has that text: ``--only 'seed '`` those
+at moments.
 
 Lost: runs without a result. Twice: results written over others. Differing: runs whose weights (SHA-256), scores or
 epochs are not those of the study without a fault. Astray: trials that Optuna's store has not as the results have them.
@@ -87,10 +88,8 @@ def loss(place: Path, whole: Path) -> Loss:
 
 def faults(whole: Path, again: Path, kills: int, seed: int, together: int) -> Iterator[tuple[str, Kill, Sequence[str]]]:
     """Each fault, or group of them: how it is called, what kills, and the points of writes where that is to happen."""
-    lines = (again / "points").read_text().splitlines()
-    last = max(number for number, line in enumerate(lines) if line.endswith("/result.json 1"))
     for one in range(seed, seed + kills):
-        yield f"seed {one}", at_moment(one, last), ()
+        yield f"seed {one}", at_moment(one, again), ()
     due = points(whole)
     for first in range(0, len(due), together):
         group = due[first : first + together]

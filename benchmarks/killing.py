@@ -64,18 +64,18 @@ def at_points(*_: object) -> str:
     return ""
 
 
-def at_moment(seed: int, points: int) -> Kill:
+def at_moment(seed: int, whole: Path) -> Kill:
     """Kill a process that is drawn at a moment that is drawn.
 
-    That is when the study has passed so many of the points of its writes, of those that come until its last run is
-    done, and up to a second later.
-
-    A third of the draws are the coordinator's, a third those of a worker at a run, and a third those of a helper: a
-    worker before it is at a run, or the process that carries the messages.
+    Half of the draws are a worker's that is at a run, a quarter the coordinator's, and a quarter a helper's: a worker
+    before it is at a run, or the process that carries the messages. The moment is when the study has passed so many of
+    the points of its writes, of those that the undisturbed study in ``whole`` passes, and up to a second later; for a
+    worker they are those of the runs, and up to a tenth of a second.
     """
     draw = random.Random(seed)
-    who, mark = draw.choice(("coordinator", "worker", "helper")), draw.random()
-    due, delay = draw.randrange(points), draw.random()
+    who, mark = draw.choice(("coordinator", "worker", "worker", "helper")), draw.random()
+    due = draw.choice(moments(whole, of_workers=who == "worker"))
+    delay = draw.random() * (0.1 if who == "worker" else 1.0)
 
     def kill(process: subprocess.Popen[bytes], place: Path) -> str:
         wait(process, lambda: passed(place) >= due)
@@ -87,10 +87,18 @@ def at_moment(seed: int, points: int) -> Kill:
             return ""
         with suppress(ProcessLookupError):
             os.kill(found[int(mark * len(found))], signal.SIGKILL)
-            return f"{who} {delay:.2f} s after {due} points"
+            return f"{who} {delay:.2f} s after point {due}"
         return ""
 
     return kill
+
+
+def moments(whole: Path, of_workers: bool) -> list[int]:
+    """The numbers of the points that a study passes until its last run is done, or of those which its workers pass."""
+    lines = (whole / "points").read_text().splitlines()
+    last = max(number for number, line in enumerate(lines) if line.endswith("/result.json 1"))
+    coordinator = lines[0].partition(" ")[0]
+    return [n for n, line in enumerate(lines[:last]) if not of_workers or not line.startswith(f"{coordinator} ")]
 
 
 def passed(place: Path) -> int:

@@ -98,6 +98,22 @@ def test_a_second_ctrl_c_stops_at_once_and_the_same_command_goes_on(place):
     assert status["runs"][0]["state"] in ("stopped", "waiting")
 
 
+def test_sigterm_leaves_a_checkpoint_that_says_how_far_it_is(place):
+    long = STUDY.replace("epochs: 3", "epochs: 400, patience: 400").replace("seeds: 2", "seeds: 1")
+    Path("tiny.yaml").write_text(long.replace("[unet, unet++ds]", "[unet]"))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([COMMAND, "study", "run", "tiny.yaml"], **pipes)
+    next(line for line in process.stdout if ": epoch 5 " in line)
+    process.terminate()
+    heard, said = process.communicate(timeout=120)
+    assert process.returncode == 143
+    assert "it keeps its place" in heard
+    assert "the same command goes on" in said
+    (run,) = json.loads(nestbench("study", "status", "tiny.yaml", "--json").stdout)["runs"]
+    assert run["state"] == "stopped"
+    assert 5 <= run["epochs"] < 400
+
+
 def test_a_run_that_fails_is_reported_and_the_others_go_on(place):
     text = STUDY.replace("learning_rate: 3.0e-3", "learning_rate: 1.0e+38").replace("block: modern", "")
     Path("tiny.yaml").write_text(text.replace("seeds: 2", "seeds: 1\nblock: paper"))
