@@ -53,6 +53,17 @@ def checked_device(device: str) -> str:
     return device
 
 
+def checked_cluster(address: str, study: "Study", folder: Path) -> str:
+    """The ``HOST:PORT`` of a cluster that answers; the address as it is where a finished study needs nobody.
+
+    A wrong one is answered before the heavy rooms are imported.
+    """
+    from nestbench.cluster.join import find_cluster
+    from nestbench.runner.status import finished
+
+    return find_cluster(address) if address and not finished(study, folder) else address
+
+
 def checked_precision(precision: str) -> str:
     """A precision by a name that exists."""
     from nestbench.machine.choose import PRECISIONS

@@ -12,6 +12,7 @@ from nestbench.cli.study_file import (
     Precision,
     Results,
     StudyFile,
+    checked_cluster,
     checked_device,
     checked_precision,
     read,
@@ -58,10 +59,12 @@ def run(
 ) -> None:
     """Train what is not done yet, then build the report."""
     from nestbench.cli.signals import stoppable
+
+    study = read(file)
+    cluster = checked_cluster(cluster, study, results / study.name)
     from nestbench.datasets.open import cache_root, data_root
     from nestbench.runner.means import Means
 
-    study = read(file)
     folder, pdf = results / study.name, report_path(out, study.name)  # said to be wrong hours before it is needed
     means = Means(
         data=data_root(data),

@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Literal
 
 from nestbench.results.lock import at_work, is_held
-from nestbench.results.places import cell_folder
+from nestbench.results.places import cell_folder, seed_folder
 from nestbench.results.records import read_failure, read_result
 from nestbench.results.stopped import read_stopped
 from nestbench.study.schema import Cell, Run, Study
@@ -37,6 +37,12 @@ def study_status(study: Study, folder: Path) -> list[RunStatus]:
     """Status of every run: each cell's search trials, then its seeds."""
     places = {cell: cell_folder(folder, cell) for cell in study.cells()}
     return [_status(run, place / run.label) for cell, place in places.items() for run in _runs(study, cell)]
+
+
+def finished(study: Study, folder: Path) -> bool:
+    """Whether every seed has a result, so that nobody is needed to do runs; what those say is looked at later."""
+    places = (seed_folder(folder, cell, seed) for cell in study.cells() for seed in range(study.seeds))
+    return all((place / "result.json").exists() for place in places)
 
 
 def under_way(rows: Sequence[RunStatus], folder: Path) -> bool:

@@ -12,7 +12,7 @@ from nestbench.errors import RequestError
 from nestbench.machine import Plan
 from nestbench.machine.device import gpus
 from nestbench.results.owner import refuse_changed
-from nestbench.results.places import run_folder, seed_folder
+from nestbench.results.places import run_folder
 from nestbench.results.records import write_failure
 from nestbench.runner.data import make_job, ready_data, write_data
 from nestbench.runner.drive import Driver
@@ -21,6 +21,7 @@ from nestbench.runner.means import Means
 from nestbench.runner.overlays import write_overlays
 from nestbench.runner.queue import find_done, open_queues
 from nestbench.runner.settle import alone, check_extras, check_names, runs_here, settle_plan, write_settled
+from nestbench.runner.status import finished
 from nestbench.runner.timing import time_networks
 from nestbench.searches.store import Store, new_store
 from nestbench.study.schema import Run, Study
@@ -78,12 +79,6 @@ def _with_store(study: Study, folder: Path, means: Means, stop: Stop, store: Sto
     for title, one in ready.items():
         write_overlays(folder, title, one, study)
     yield from time_networks(study, folder, ready, plan)
-
-
-def finished(study: Study, folder: Path) -> bool:
-    """Whether every seed has a result, so that nobody is needed to do runs; what those say is looked at later."""
-    places = (seed_folder(folder, cell, seed) for cell in study.cells() for seed in range(study.seeds))
-    return all((place / "result.json").exists() for place in places)
 
 
 def noted(events: Iterator[Event], folder: Path, store: Store) -> Iterator[Event]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nestbench.cli import answer
+from nestbench.errors import RequestError
 from nestbench.machine import choose_plan, cores
 from nestbench.machine.measure import EAGER
 from nestbench.report.verify import Verified
@@ -100,6 +101,28 @@ def test_ctrl_c_ends_the_watching_and_says_nothing_of_the_study(
     with alone(Path("results/small")):
         assert answer(["study", "status", str(study_file), "--watch"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_cluster_is_looked_for_before_anything_else_where_there_is_still_something_to_do(
+    asked: dict[str, Any],
+    study_file: Path,
+    runs: list[Run],
+    result: MakeResult,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody(address: str) -> str:
+        raise RequestError(f"no Ray cluster answers at '{address}'")
+
+    monkeypatch.setattr("nestbench.cluster.join.find_cluster", nobody)
+    order = ["study", "run", str(study_file), "--cluster", "here:1"]
+    assert answer(order) == 2
+    assert capsys.readouterr().err == "error: no Ray cluster answers at 'here:1'\n"
+    assert "run" not in asked
+    for run in runs:
+        write_result(run_folder(Path("results/small"), run), result(0.7))
+    assert answer(order) == 0
+    assert asked["run"]["means"].cluster == "here:1"
 
 
 @pytest.mark.parametrize(
