@@ -47,7 +47,7 @@ def _token(folder: Path) -> IO[str]:
 def _sweep(folder: Path) -> None:
     """Remove the tokens that nobody holds: a coordinator that was killed left them."""
     for path in folder.glob(".shared.*"):
-        with suppress(FileNotFoundError), path.open() as file:
+        with suppress(FileNotFoundError), path.open("r+") as file:  # NFS lets only who may write hold a file
             if take(file):
                 path.unlink(missing_ok=True)
 
