@@ -31,6 +31,7 @@ def tokens(folders: Sequence[Path]) -> Iterator[Tokens]:
             left[Path(file.name)] = uuid.uuid4().hex
             file.write(left[Path(file.name)])
             file.flush()
+            os.fsync(file.fileno())  # a network's file system shows others no more than that
         yield left
 
 
