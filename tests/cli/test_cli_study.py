@@ -96,8 +96,11 @@ def test_a_study_is_watched_for_as_long_as_it_is_being_run_between_two_runs_too(
 def test_ctrl_c_ends_the_watching_and_says_nothing_of_the_study(
     study_file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nestbench.cli.study_status.time.sleep", lambda _: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("nestbench.cli.study_status.time.sleep", interrupted)
     with alone(Path("results/small")):
         assert answer(["study", "status", str(study_file), "--watch"]) == 0
     assert capsys.readouterr().err == ""
