@@ -45,8 +45,10 @@ STUDY = Study.model_validate(
 @pytest.fixture(scope="module")
 def nodes():
     """A cluster whose head, where the tests run, and whose one other node have room for a run each."""
-    with cluster(1, 1) as nodes:
-        yield nodes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")  # beside other tests the nodes would starve
+        with cluster(1, 1) as nodes:
+            yield nodes
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'ne
 pytestmark = pytest.mark.skipif(PG_CTL is None, reason=NO_POSTGRES)
 
 COMMAND = Path(sys.executable).parent / "nestbench"
-PATIENCE = 300
+PATIENCE = 600
 """Seconds after which a coordinator is ended, so that what is never said is not waited for."""
 STUDY = """
 name: both
@@ -91,6 +91,7 @@ def ended(url: str) -> dict[str, float]:
 
 def test_nodes_postgresql_and_coordinator_die_in_turn_and_nothing_is_lost_or_done_twice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # beside other tests the nodes would starve
     Path("both.yaml").write_text(STUDY)
     with postgres() as server, cluster(1, 1) as nodes:
         with coordinator(nodes.address, server.url) as first:
