@@ -1,7 +1,7 @@
 """Who is sooner at a validation IoU: UNet++ by our training step, or segmentation-models-pytorch's plain loop?
 
-    python benchmarks/race.py [--data DIR] [--size 96] [--batch 16] [--epochs 10] [--seeds 3] [--threads N]
-                              [--device auto]
+    python benchmarks/race.py [--data DIR] [--size 96] [--batch 16] [--epochs 10] [--seeds 3] [--first 0]
+                              [--threads N] [--device auto]
 
 Both train on the same nuclei, in the same order, augmented alike, with the same loss, learning rate and batch, at equal
 work; each in a process of its own, an epoch in turns. Only training is timed, not the validation after each epoch. The
@@ -100,11 +100,13 @@ def sooner(seconds: np.ndarray, ious: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    asked = options(__doc__, "where nuclei lies", size=96, batch=16, epochs=10, seeds=3).parse_args()
+    parser = options(__doc__, "where nuclei lies", size=96, batch=16, epochs=10, seeds=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    asked = parser.parse_args()
     print(f"{device_name(asked.device)}, {asked.threads} threads, torch {torch.__version__}, ", end="")
     print(f"batch {asked.batch}, {asked.epochs} epochs; validation IoU by epoch, and seconds of training")
     ratios = []
-    for seed in range(asked.seeds):
+    for seed in range(asked.first, asked.first + asked.seeds):
         makers: dict[str, Maker] = {name: partial(racer, asked, plain, seed) for name, plain in RACERS.items()}
         with arena(makers, asked.device) as racers:
             rows = [[cast(tuple[float, float], one.work()) for one in racers.values()] for _ in range(asked.epochs)]
