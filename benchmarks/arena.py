@@ -9,7 +9,7 @@ from typing import Any
 
 from nestbench.errors import NestbenchError, RunError, reason
 from nestbench.machine import wait
-from nestbench.speed.memory import held
+from nestbench.machine.memory import held
 from nestbench.speed.pace import Ratio, ratios
 from nestbench.speed.rounds import Pass, Seconds, take_turns, warm_up
 

@@ -19,6 +19,10 @@ is the share of comparisons with a member that is better than all others by so m
 better; `best` that in which it is called better than every other. Coverage is that of the 95 % intervals of differences
 and, bootstrapped, of means.
 
+The last table has studies of five data sets in which every claim is on its edge: half of the members are worse than the
+others by exactly the margin, and so is each head that could be pruned to. It counts the studies with a false claim of
+each kind, which is at most 5 %, and with any false claim at all, which nobody promises.
+
 A report decides nothing from two seeds: their rows are what its tests would say.
 """
 
@@ -32,13 +36,12 @@ import pandas as pd
 from asked import answer, bare, count, folder
 from numpy.typing import NDArray
 from scipy import stats
+from several import any_of, joint, pruned, told_apart, verdicts
 from worlds import Array, World, couples, estimate, head_worlds, pairs, primaries, real_tables
 
 from nestbench.report.statistics.classical import holm
 from nestbench.report.statistics.comparisons import BETTER, MARGIN, OPEN, compare_members, correct, equivalent
-from nestbench.report.statistics.crossed import FEWEST_SEEDS, LEVEL, Moments, judge, moments, p_above, p_within
-from nestbench.report.statistics.pruning import confirmation, sequence
-from nestbench.report.statistics.ranks import ranks
+from nestbench.report.statistics.crossed import FEWEST_SEEDS, LEVEL, Moments, judge, moments
 from nestbench.report.statistics.resampling import bootstrap, shares_of_first
 
 AT_ONCE = 50
@@ -47,7 +50,6 @@ CHECKED = 5
 """Studies of each setting that go through the report's own tables too, which must say the same."""
 PLANTED = (1, 2, 3)
 """IoU points."""
-DATASETS = 5
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,6 @@ def _agree(study: Array) -> None:
         raise RuntimeError("the report does not say what this script says that it does")
 
 
-def verdicts(found: Moments) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which comparisons (.., pairs) find a member better, and which find two equivalent."""
-    same = holm(p_within(found, MARGIN)) < LEVEL
-    return (holm(judge(found).p) < LEVEL) & ~same, same
-
-
 def planted(setting: Setting, gain: float, better: tuple[int, ...]) -> tuple[Moments, NDArray[np.bool_]]:
     """The studies, had these members gained so much; and which comparisons are between one of them and another."""
     signs = np.array([(b in better) - (a in better) for a, b in setting.couples])
@@ -125,10 +121,10 @@ def planted(setting: Setting, gain: float, better: tuple[int, ...]) -> tuple[Mom
 def claims(setting: Setting, members: int) -> dict[str, float]:
     """Shares of studies in percent, and of comparisons."""
     without = judge(setting.found)
-    row = {"any difference": _any(verdicts(setting.found)[0])}
-    row |= {"t-test": _any(holm(setting.p_test) < LEVEL), "Wilcoxon": _any(holm(setting.p_wilcoxon) < LEVEL)}
+    row = {"any difference": any_of(verdicts(setting.found)[0])}
+    row |= {"t-test": any_of(holm(setting.p_test) < LEVEL), "Wilcoxon": any_of(holm(setting.p_wilcoxon) < LEVEL)}
     found, apart = planted(setting, MARGIN, tuple(range(members // 2)))
-    row["equivalent"] = _any(verdicts(found)[1][:, apart])
+    row["equivalent"] = any_of(verdicts(found)[1][:, apart])
     row |= dict(zip(("rank 1", "of two"), 100 * np.mean(setting.first > 1 - LEVEL, axis=0), strict=True))
     row["coverage"] = 100 * float(np.mean((without.low <= 0) & (without.high >= 0)))
     row["of means"] = 100 * float(setting.covered.mean())
@@ -137,51 +133,6 @@ def claims(setting: Setting, members: int) -> dict[str, float]:
         better = verdicts(found)[0][:, apart]
         row |= {f"power {points}": 100 * float(better.mean()), f"best {points}": 100 * float(better.all(axis=1).mean())}
     return row
-
-
-def _any(claimed: NDArray[np.bool_]) -> float:
-    return 100 * float(claimed.any(axis=1).mean())
-
-
-def pruned(worlds: dict[str, tuple[World, list[str]]], seeds: int, studies: int) -> tuple[float, float]:
-    """Shares of studies in percent in which a head that is worse by the margin is confirmed; see the top."""
-    random, p = np.random.default_rng(seeds), {}
-    networks = random.standard_normal((studies, len(worlds["test"][1]), seeds, 1))
-    for split, (world, _) in worlds.items():
-        parts = [_gaps(world, random, own) for own in networks]
-        p[split] = p_above(Moments(*map(np.concatenate, zip(*parts, strict=True))), -MARGIN).reshape(studies, -1)
-    numbers = pd.factorize(np.array(worlds["test"][1]))[0]
-    groups = [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)]
-    chosen = np.zeros_like(p["test"], dtype=bool)
-    for group in groups:
-        chosen[:, group] = [sequence(row) for row in p["validation"][:, group]]
-    first = np.zeros_like(chosen)
-    first[:, [group[0] for group in groups]] = True
-    return tuple(_any(confirmation(p["test"], which, numbers) < LEVEL) for which in (chosen, first))  # type: ignore[return-value]
-
-
-def _gaps(world: World, random: np.random.Generator, networks: Array) -> Moments:
-    """Moments of heads' differences to the deepest, which share the cases and lie at minus the margin.
-
-    ``networks`` (heads, seeds, 1) is what training gave each, in standard deviations: the same on either split.
-    """
-    (count, seeds, _), cases = networks.shape, len(world.level)
-    real = random.integers(0, cases, cases)
-    noise = random.normal(0, (2 * world.gain) ** 0.5, (count, 1, cases))
-    noise = noise + random.normal(0, (2 * world.rest) ** 0.5, (count, seeds, cases))
-    return moments((2 * world.network) ** 0.5 * networks + world.spread[real] * noise - MARGIN)
-
-
-def told_apart(world: World, seeds: int, cases: int, studies: int) -> float:
-    """Share of studies in percent, of several data sets and without a difference, in which ranks tell two apart."""
-    random, names = np.random.default_rng(seeds), [str(member) for member in range(world.members)]
-    told = 0
-    for _ in range(studies):
-        means = world.draw(random, (DATASETS, seeds), cases).mean(axis=(-2, -1))
-        place = {"dataset": np.repeat(range(DATASETS), world.members), "model": names * DATASETS, "iou": means.ravel()}
-        letters = ranks(pd.DataFrame(place).assign(encoder="e", seed=0, subject=0))["group"]
-        told += not set.intersection(*map(set, letters))
-    return 100 * told / studies
 
 
 def show(title: str, lines: Iterator[tuple[str, dict[str, float]]]) -> None:
@@ -221,6 +172,8 @@ def run(asked: Namespace) -> None:
         both = ((s, pruned(worlds, s, asked.studies)) for s in asked.seeds)
         show("Pruning", ((f"{s} seeds", {"pruned": one, "on test alone": two}) for s, (one, two) in both))
     show("Ranks", ((f"{s} seeds", {"ranks": told_apart(world, s, every, asked.studies)}) for s in (3,)))
+    together = ((f"{s} seeds", joint(world, worlds, s, every, asked.studies)) for s in asked.seeds)
+    show("All claims of a study of five data sets", together)
 
 
 if __name__ == "__main__":

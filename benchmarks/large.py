@@ -29,8 +29,8 @@ from nestbench.datasets.preparing import prepare
 from nestbench.evaluate import judge
 from nestbench.losses import bce_dice
 from nestbench.machine import choose_plan
+from nestbench.machine.memory import held
 from nestbench.model import build
-from nestbench.speed.memory import held
 from nestbench.study.data import DatasetSpec
 from nestbench.train import gradients, training_step
 

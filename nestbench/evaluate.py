@@ -1,6 +1,7 @@
 """A network and cases to scores: of each depth, and of the ensemble of all."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,8 @@ class Judged:
     """Table of counts (``results.scores``), a row for each output and class but the background."""
     mask: Pixels
     """Class index of each pixel by the network's primary output: (D, H, W)."""
+    others: dict[str, Pixels]
+    """The same by each other output; none where there is one head."""
 
 
 def outputs(logits: dict[int, Tensor]) -> dict[str, Tensor]:
@@ -77,15 +80,16 @@ def judge(
     """
     for position, planes in itertools.groupby(predict(model, data, plan), key=lambda part: part.case):
         tallies: dict[str, Counts] = {}
-        found = []
+        decided: dict[str, list[Pixels]] = defaultdict(list)
         for part in planes:
             truth = _truth(data, part)[None]
             for name, probability in part.probability.items():
                 counts = count(probability[None], truth)
                 tallies[name] = Counts(*map(torch.add, tallies[name], counts)) if name in tallies else counts
-            found.append(decide(part.probability[model.spec.primary][None])[0].to(torch.uint8).cpu().numpy())
-        case = cases[position]
-        yield Judged(_table(tallies, case, classes[1:], split), np.concatenate(found))
+                decided[name].append(decide(probability[None])[0].to(torch.uint8).cpu().numpy())
+        masks = {name: np.concatenate(parts) for name, parts in decided.items()}
+        mask = masks.pop(model.spec.primary)
+        yield Judged(_table(tallies, cases[position], classes[1:], split), mask, masks)
 
 
 def predict(model: AnyNetwork, data: Feed, plan: Plan) -> Iterator[Planes]:

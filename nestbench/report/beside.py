@@ -10,7 +10,7 @@ from nestbench.report.frames import CELL
 from nestbench.results.importance import read_importance
 from nestbench.results.places import cell_folder
 from nestbench.results.reading import naming, read_json
-from nestbench.study.schema import Study
+from nestbench.study.schema import DEVICES, Study
 from nestbench.study.words import slug
 
 _ABOUT = (
@@ -77,3 +77,12 @@ def read_description(path: Path) -> dict[str, Any]:
     content = read_json(path)
     with naming(path):
         return {key: content[key] for key in _ABOUT}
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """The plan under which every run was made. Raises RequestError that names a key that is not there."""
+    content = read_json(path)
+    with naming(path):
+        if content["device"] not in DEVICES[1:]:
+            raise ValueError(f"its device is {content['device']!r}")
+    return content

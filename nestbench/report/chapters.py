@@ -10,7 +10,7 @@ from nestbench.report import costs, gains, ledgers, paper, prose, sheets, tables
 from nestbench.report.answers import answers, pruning, whole
 from nestbench.report.blocks import Block, code, heading, paragraph
 from nestbench.report.cautions import cautions, half_done
-from nestbench.report.figures import plates
+from nestbench.report.figures import cases, plates
 from nestbench.report.frames import groups
 from nestbench.report.gather import Evidence
 from nestbench.report.instances import pages as instances
@@ -115,8 +115,9 @@ def _pixels(evidence: Evidence, numbers: Tables, search: list[Block], build: Pat
     per_case = plates.gain_plates(evidence, numbers.get("cases", none), numbers.get("sizes", none), build)
     yield _titled("Where networks differ", list(per_case))
     yield [heading("Learning curves"), *plates.curve_plates(evidence, build)]
-    yield [heading("Costs"), ledgers.costs(numbers["costs"], study.depth)]
-    yield _titled("Cases", list(plates.overlay_plates(evidence, build)))
+    yield [heading("Costs"), ledgers.costs(numbers["costs"], study.depth, evidence.plan["device"])]
+    overlays = list(cases.overlay_plates(evidence, build))
+    yield _titled("Cases", overlays and [*overlays, *cases.head_plates(evidence, build)])
 
 
 def _titled(name: str, blocks: list[Block]) -> list[Block]:

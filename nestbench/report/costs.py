@@ -7,18 +7,20 @@ from nestbench.report.gather import Evidence
 
 
 def costs(evidence: Evidence) -> pd.DataFrame:
-    """One row per cell: seconds and epochs of a run, training cases a second, images a second of inference.
+    """One row per cell: seconds and epochs of a run, training cases a second, bytes at the peak, images a second.
 
-    Seconds are those of training and of the validation between epochs. ``images_per_second`` is of the network as it
-    is judged, one image at a time, on the first device where speed was measured.
+    Seconds are those of training and of the validation between epochs; ``memory`` is what training held at its peak,
+    the median over seeds, NaN where no run recorded it. ``images_per_second`` is of inference by the network as it is
+    judged, one image at a time, on the first device where speed was measured.
     """
-    runs = evidence.done.astype({"seconds": float, "epochs": float, "parts": float})
+    runs = evidence.done.astype({"seconds": float, "epochs": float, "parts": float, "memory": float})
     table = runs.groupby(CELL, sort=False, as_index=False).agg(
         seeds=("seed", "nunique"),
         seconds=("seconds", "mean"),
         seconds_sd=("seconds", "std"),
         epochs=("epochs", "mean"),
         parts=("parts", "max"),
+        memory=("memory", "median"),
     )
     trained = table["dataset"].map({name: about["counts"]["train"] for name, about in evidence.datasets.items()})
     table = table.assign(cases_per_second=trained * table["epochs"] / table["seconds"])

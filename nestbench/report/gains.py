@@ -8,6 +8,7 @@ import pandas as pd
 
 from nestbench.report.frames import CELL, PANEL, first, groups
 from nestbench.report.gather import Evidence
+from nestbench.report.statistics.comparisons import grid
 from nestbench.report.statistics.crossed import interval, moments
 
 BUCKETS, LEAST = 5, 5
@@ -73,8 +74,6 @@ def _buckets(gains: pd.DataFrame) -> "pd.Categorical[str] | None":
 
 
 def _mean(cell: pd.DataFrame) -> dict[str, Any]:
-    table = cell.pivot_table(index="seed", columns="subject", values="difference", aggfunc="mean").dropna(
-        axis="columns"
-    )
+    table = grid(cell, "difference").dropna(axis="columns")
     low, high = map(float, interval(moments(table.to_numpy())))
     return {"cases": cell["case"].nunique(), "difference": float(table.to_numpy().mean()), "low": low, "high": high}

@@ -11,14 +11,13 @@ import pandas as pd
 
 from nestbench.errors import RequestError
 from nestbench.report.agreement import refuse_two_tests
-from nestbench.report.beside import read_description, read_importances, read_sizes, read_speed
+from nestbench.report.beside import read_description, read_importances, read_plan, read_sizes, read_speed
 from nestbench.report.frames import CELL, PANEL
 from nestbench.report.instances.objects import Objects, read_objects
 from nestbench.report.pictures import Bytes, CellKey, Overlay, read_found, read_overlay
 from nestbench.results import instance_scores
 from nestbench.results.finished import Finished, read_run
 from nestbench.results.places import run_folder
-from nestbench.results.reading import read_json
 from nestbench.results.records import Result, read_failure
 from nestbench.results.scores import case_scores, class_scores, one_class
 from nestbench.results.seal import seal
@@ -26,7 +25,18 @@ from nestbench.study.files import read_study
 from nestbench.study.schema import Run, Study
 from nestbench.study.words import slug
 
-_FACTS = ("primary", "validation", "best_epoch", "epochs", "stopped", "parameters", "seconds", "parts", "chosen")
+_FACTS = (
+    "primary",
+    "validation",
+    "best_epoch",
+    "epochs",
+    "stopped",
+    "parameters",
+    "seconds",
+    "memory",
+    "parts",
+    "chosen",
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,8 @@ class Evidence:
     overlays: dict[str, Overlay]
     predictions: dict[CellKey, list[Bytes]]
     """Masks (n, H, W) of the overlay's cases by the first finished seed of each cell."""
+    heads: dict[CellKey, dict[str, list[Bytes]]]
+    """The same by each output of a cell with several heads; a cell whose results are older has none."""
     plan: dict[str, Any]
     environments: tuple[dict[str, Any], ...]
     seal: str
@@ -94,19 +106,20 @@ def gather(folder: Path) -> Evidence:
     rows, finished, tables = [], [], []
     empty: dict[str, tuple[int, int]] = {}
     for run in _runs(study):
-        found = read_run(run_folder(folder, run))
-        rows.append(_run_row(run, run_folder(folder, run), found.result if found else None))
-        if found:
-            finished.append((run, found.result))
-            tables.append(_tables(found, study))
+        told = read_run(run_folder(folder, run))
+        rows.append(_run_row(run, run_folder(folder, run), told.result if told else None))
+        if told:
+            finished.append((run, told.result))
+            tables.append(_tables(told, study))
             if run.cell.dataset.title not in empty:
-                empty[run.cell.dataset.title] = _empty(found.cases)
+                empty[run.cell.dataset.title] = _empty(told.cases)
     if not finished:
         raise RequestError(f"no run of the study '{study.name}' in '{folder}' is finished: there is nothing to report")
     titles = list(dict.fromkeys(run.cell.dataset.title for run, _ in finished))
     overlays = {t: read_overlay(p) for t in titles if (p := folder / slug(t) / "overlays.npz").exists()}
     environments = {json.dumps(r.environment, sort_keys=True): r.environment for _, r in finished}
     refuse_two_tests(folder, finished)
+    found = read_found(folder, finished, overlays)
     names = pd.DataFrame([_name(run) | {"primary": result.primary} for run, result in finished])
     cases, classes, epochs = (_joined(names, parts) for parts in zip(*tables, strict=True))
     return Evidence(
@@ -123,8 +136,9 @@ def gather(folder: Path) -> Evidence:
         importance=read_importances(folder, study),
         objects=read_objects(folder, [run for run, _ in finished]) if study.task == "instance" else None,
         overlays=overlays,
-        predictions=read_found(folder, [run for run, _ in finished], overlays),
-        plan=read_json(folder / "plan.json"),
+        predictions={key: masks for key, (masks, _) in found.items()},
+        heads={key: others for key, (_, others) in found.items() if others},
+        plan=read_plan(folder / "plan.json"),
         environments=tuple(environments[key] for key in sorted(environments)),
         seal=seal(folder),
     )

@@ -21,8 +21,21 @@ _PROTOCOLS = "What differs between the paper's protocol and this study's."
 _COSTS = (
     "What a run took: training with the validation between its epochs, mean ± s.d. over seeds. Cases a second: "
     "training cases seen, over those seconds. Images a second: inference of the whole network, one image at a time"
-    "{device}. Peak memory of training is not recorded."
+    "{device}. {memory}"
 )
+
+_MEMORY = {
+    "cpu": (
+        "Peak memory: by how much the resident memory of a run's process grew while it trained, the median over "
+        "seeds: network, optimiser, activations and the data that it holds."
+    ),
+    "cuda": (
+        "Peak memory: what training held of the GPU's, as torch's allocator counts it, the median over seeds: network, "
+        "optimiser, activations and the data that lie there."
+    ),
+}
+
+_NO_MEMORY = "Peak memory of training was not recorded when these runs were made."
 
 _ISOLATED = (
     "A head trained with all others (embedded) and the same network trained to that depth alone: difference of test "
@@ -54,20 +67,24 @@ def protocols(content: pd.DataFrame) -> Block:
     return table(columns, body, _PROTOCOLS)
 
 
-def costs(content: pd.DataFrame, depth: int) -> Block:
-    """Seconds, epochs and rates of each network."""
+def costs(content: pd.DataFrame, depth: int, trained_on: str) -> Block:
+    """Seconds, epochs, memory and rates of each network; ``trained_on`` is the kind of device."""
+    measured = bool(content["memory"].notna().any())
 
     def cells(row: Row) -> list[Cell]:
         parts = f" (batches in {row.parts:.0f} parts)" if row.parts > 1 else ""
         seconds = significant(row.seconds) + ("" if pd.isna(row.seconds_sd) else f" ± {significant(row.seconds_sd)}")
         rates = (significant(row.cases_per_second), significant(row.images_per_second))
-        return [title(row.model, depth) + parts, seconds, f"{row.epochs:.1f}", *rates]
+        memory = [significant(row.memory, 2**20)] * measured
+        return [title(row.model, depth) + parts, seconds, f"{row.epochs:.1f}", *memory, *rates]
 
-    names = ("seconds a run", "epochs", "cases\na second", "images\na second")
+    memory = ["peak memory\n(MiB)"] * measured
+    names = ("seconds a run", "epochs", *memory, "cases\na second", "images\na second")
     devices = content["device"].dropna().unique()
     device = f", on {devices[0]}" if len(devices) else ", which was not measured"
+    said = _MEMORY[trained_on] if measured else _NO_MEMORY
     columns = [column("Network", "left", wide=True), *map(column, names)]
-    return table(columns, grouped(content, cells), _COSTS.format(device=device))
+    return table(columns, grouped(content, cells), _COSTS.format(device=device, memory=said))
 
 
 def isolated(content: pd.DataFrame, depth: int) -> Block:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nestbench.results.places import run_folder
-from nestbench.results.predictions import NAME, read_predictions
+from nestbench.results.predictions import NAME, Masks, read_every
 from nestbench.results.reading import naming
-from nestbench.results.records import as_sealed
+from nestbench.results.records import Result, intact
 from nestbench.study.schema import Run
 
 Bytes = NDArray[np.uint8]
@@ -38,17 +38,26 @@ def read_overlay(path: Path) -> Overlay:
         return Overlay(cases, planes, images, masks)
 
 
-def read_found(folder: Path, finished: list[Run], overlays: dict[str, Overlay]) -> dict[CellKey, list[Bytes]]:
-    """Masks (H, W) of the shown cases, by the first finished seed of each cell that kept its predictions.
+Found = tuple[list[Bytes], dict[str, list[Bytes]]]
+"""Masks (H, W) of the shown cases by the output that a network is judged by; and by each output, where it has several
+and kept them."""
+
+
+def read_found(folder: Path, finished: list[tuple[Run, Result]], overlays: dict[str, Overlay]) -> dict[CellKey, Found]:
+    """What the first finished seed of each cell that kept its predictions found in the shown cases.
 
     Raises RequestError for a file that was changed after its run was done.
     """
-    masks: dict[CellKey, list[Bytes]] = {}
-    for run in finished:
+    masks: dict[CellKey, Found] = {}
+    for run, result in finished:
         overlay, path = overlays.get(run.cell.dataset.title), run_folder(folder, run) / NAME
         if overlay is None or run.cell.key in masks or not path.exists():
             continue
-        with as_sealed(path.parent, NAME):
-            found = read_predictions(path, overlay.cases)
-            masks[run.cell.key] = [mask[plane] for mask, plane in zip(found, overlay.planes, strict=True)]
+        with intact(path, result):
+            every = {name or result.primary: _planes(m, overlay) for name, m in read_every(path, overlay.cases).items()}
+            masks[run.cell.key] = every[result.primary], every if len(every) > 1 else {}
     return masks
+
+
+def _planes(found: list[Masks], overlay: Overlay) -> list[Bytes]:
+    return [mask[plane] for mask, plane in zip(found, overlay.planes, strict=True)]

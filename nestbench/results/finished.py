@@ -25,7 +25,8 @@ def read_run(folder: Path) -> Finished | None:
     if result is None:
         return None
     with intact(folder / "cases.parquet", result) as path:
-        cases = pq.read_table(path, use_threads=False).to_pandas()
+        with pq.ParquetFile(path) as file:  # a third of the time of read_table, which is for folders of files
+            cases = file.read(use_threads=False).to_pandas(use_threads=False)
         if cases.isna().to_numpy().any():
             raise ValueError("a value is missing in it")
     with intact(folder / "epochs.jsonl", result) as path:

@@ -55,6 +55,9 @@ class Result:
     """How each output tells objects apart, as was chosen on the validation side: the fields of its ``find.Way``; empty
     where classes of pixels are judged."""
     environment: dict[str, Any] = field(default_factory=dict)
+    memory: int | None = None
+    """Bytes by which what the process (or torch, on a GPU) held grew at the peak of training: network, optimiser,
+    activations, and the data that are held. None where it was not recorded, or could not be."""
     parts: int = 1
     """In how many parts a batch went through the network, because as a whole it did not fit in memory."""
     files: dict[str, str] = field(default_factory=dict)

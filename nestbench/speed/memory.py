@@ -1,15 +1,9 @@
 """Memory of a network while it answers, in a process that holds nothing else."""
 
-import ctypes
-import gc
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 from weakref import WeakKeyDictionary
 
 import torch
@@ -18,6 +12,7 @@ from torch import Tensor, UntypedStorage, nn
 from nestbench.engine import Engine, make_engine
 from nestbench.errors import RequestError, RunError
 from nestbench.machine import Plan, Precision, memory_of
+from nestbench.machine.memory import begin_anew, held
 from nestbench.model import Spec, construct
 from nestbench.model.build import specify
 from nestbench.model.size import pass_through
@@ -27,7 +22,6 @@ PASSES = 3
 LEAST = 16
 """Pixels a side of the image of the network that goes before."""
 
-_SYSTEM = Path("/proc/self")
 _GIB = 2**30
 
 
@@ -102,26 +96,3 @@ def _run(engine: Engine, size: int, batch: int, plan: Plan) -> None:
     work = network_pass(engine, size, batch, plan)
     for _ in range(PASSES):
         work()
-
-
-def begin_anew(device: str) -> None:
-    """Forget the peak so far; on Linux freed memory goes back to the system first, elsewhere a CPU's peak stays."""
-    gc.collect()
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        return
-    with suppress(OSError, AttributeError):  # musl has no malloc_trim
-        ctypes.CDLL(None).malloc_trim(0)
-    with suppress(OSError):
-        (_SYSTEM / "clear_refs").write_text("5")
-
-
-def held(device: str) -> int:
-    """Bytes at the peak of this process since it began anew."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated()
-    if _SYSTEM.exists():  # Linux's getrusage also counts the process that started this one
-        line = next(line for line in (_SYSTEM / "status").read_text().splitlines() if line.startswith("VmHWM"))
-        return 1024 * int(line.split()[1])
-    peak = getrusage(RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak

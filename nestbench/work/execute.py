@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 
@@ -12,6 +13,7 @@ from nestbench.datasets.prepared import Prepared, Truth, reopen
 from nestbench.errors import MemoryExhaustedError, reason
 from nestbench.find import outputs_of
 from nestbench.machine import environment
+from nestbench.machine.memory import growth
 from nestbench.model import AnyNetwork, Detector, construct
 from nestbench.results.atomic import sweep
 from nestbench.results.lock import held
@@ -45,6 +47,7 @@ def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
             return done
         sweep(folder)
         data = reopen(job.prepared)
+        grown = growth(job.plan.device)
         model = _network(job, data)
         keeper = Keeper(
             folder / CHECKPOINT,
@@ -60,7 +63,10 @@ def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
             return on_epoch(epoch)
 
         epochs, stopped = _train(job, data, model, keeper, heard)
-        return write_result(folder, _judged(job, data, model, epochs, stopped, stop))
+        # Where all training lies behind, in a process that was stopped, nothing of it was held here.
+        memory = grown() if keeper.paused else None
+        done = _judged(job, data, model, epochs, stopped, stop)
+        return write_result(folder, replace(done, memory=memory))
 
 
 def _network(job: Job, data: Prepared) -> AnyNetwork:

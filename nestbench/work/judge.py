@@ -43,7 +43,7 @@ def judge_masks(job: Job, data: Prepared, model: AnyNetwork, stop: Stop) -> Judg
                 _heed(stop)
                 tables.append(one.counts)
                 if split == "test":
-                    write(case.id, one.mask)
+                    write(case.id, one.mask, one.others)
     counts = pd.concat(tables, ignore_index=True)
     write_cases(folder, counts)
     _keep(job, data, model)

@@ -132,8 +132,10 @@ def _write_run(folder: Path, run: Run, fake: Fake) -> None:
     write_epochs(folder, curve)
     names, masks = fake.names, _masks(run.cell.dataset.title, fake)
     with writing_predictions(folder) as write:
-        for name, mask in zip(names, np.roll(masks, int(draw.integers(-2, 3)), axis=2), strict=True):
-            write(name, mask[None])
+        shift = int(draw.integers(-2, 3))
+        for name, mask in zip(names, masks, strict=True):
+            others = {output: np.roll(mask[None], shift + i, axis=2) for i, output in enumerate(grid.outputs[:-1], 1)}
+            write(name, np.roll(mask[None], shift, axis=2), others)
     recipe = run.recipe.model_dump() | {"learning_rate": float(10 ** draw.uniform(-4, -2))}
     result = Result(
         identity={"run": {"cell": run.cell.model_dump(mode="json"), "recipe": recipe, "seed": run.seed}},
@@ -144,6 +146,7 @@ def _write_run(folder: Path, run: Run, fake: Fake) -> None:
         stopped="patience",
         parameters=size(member, grid.depth),
         seconds=300.0,
+        memory=int(draw.integers(500, 900)) * 2**20,
         scores=mean_scores(cases, "test"),
         environment={
             "cpu": "AMD EPYC 9V74 80-Core Processor",

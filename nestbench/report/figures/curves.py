@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from nestbench.report.figures.panels import TITLE, Marks, label, legend
 from nestbench.report.figures.style import WIDTH, Mark
-from nestbench.report.frames import first, groups
+from nestbench.report.frames import first
 
 
 def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int, metric: str = "IoU") -> Figure:
@@ -25,8 +25,9 @@ def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int, metric: str 
         here = epochs[epochs["encoder"] == encoder].assign(epoch=lambda table: table["index"] + 1)
         left.set_title(fill(encoder, TITLE), loc="left")
         for axes, column, scale in ((left, "validation_iou", 100.0), (right, "validation_loss", 1.0)):
-            for model, own in groups(here, "model"):
-                _curve(axes, scale * own.pivot_table(index="epoch", columns="seed", values=column), marks[model])
+            by_seed = here.pivot_table(index="epoch", columns=["model", "seed"], values=column, sort=False).sort_index()
+            for model in first(here, "model"):
+                _curve(axes, scale * by_seed[model].dropna(how="all"), marks[model])
         for axes, name in ((left, f"validation {metric} (points)"), (right, "validation loss")):
             label(axes, "epoch", name, linear=True)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

@@ -1,18 +1,15 @@
-"""A best, a median and a worst case: what each member found, over what is there."""
+"""A best, a median and a worst case: what each network found, over what is there."""
 
-from collections.abc import Iterator
-from textwrap import fill
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nestbench.report.figures.style import WIDTH
+from nestbench.report.figures.board import board, colours, outlines
 from nestbench.report.pictures import Bytes, Overlay
 
-_TRUTH, _FOUND = "#56B4E9", "#D55E00"
+_TRUTH, _FOUND = np.array((0x56, 0xB4, 0xE9), np.float64), "#D55E00"
 _TINT = 0.75
 LINE = 0.4
 """Typographic points of a contour: less than a pixel of WHOLE / 2 in the narrowest panel, so that it hides none."""
@@ -30,29 +27,34 @@ _DENSE = 8
 
 
 def overlays(overlay: Overlay, found: dict[str, list[Bytes]], iou: dict[tuple[str, str], float]) -> Figure:
-    """Rows of cases, columns of the image and each member: the truth tinted, the prediction as a contour.
+    """Rows of cases, columns of the image and each answer: the truth tinted, what was found as an outline.
 
-    Of a large image a part is shown (``part``). ``found`` holds each member's masks (H, W) by its printed name,
-    ``iou`` the score of a name and case.
+    Of a large image a part is shown (``part``). ``found`` holds each network's, or head's, masks (H, W) by its printed
+    name, ``iou`` the score of a name and case.
     """
-    columns = len(found) + 1
-    side = min((WIDTH - 0.3) / columns - 0.08, 1.7)
-    figure = Figure(figsize=(WIDTH, (side + 0.22) * len(overlay.cases) + (0.4 if columns > 6 else 0.2)))
-    grid = figure.subplots(len(overlay.cases), columns, squeeze=False)
-    for index, (case, row) in enumerate(zip(overlay.cases, grid, strict=True)):
-        place = part(overlay.masks[index])
-        for axes in row:
-            show(axes, overlay.images[index][place])
-        row[0].set_ylabel(KINDS[index])
-        for axes, (name, masks) in zip(row[1:], found.items(), strict=True):
-            for mask in _classes(overlay.masks[index], place):
-                axes.contourf(*_pixels(mask), mask, levels=[0.5, 1], colors=_TRUTH, alpha=_TINT)
-            for mask in _classes(masks[index], place):
-                axes.contour(*_pixels(mask), mask, levels=[0.5], colors=_FOUND, linewidths=LINE)
-            axes.set_xlabel(f"{100 * iou[name, case]:.1f}", labelpad=2)
-    for axes, name in zip(grid[0], ("image", *found), strict=True):
-        axes.set_title(fill(name, 9) if columns > 6 else name, size=6.5 if columns > 6 else 7.5)
-    return figure
+    drawn = board(("image", *found), KINDS[: len(overlay.cases)], 1)
+    for row, (case, mask) in enumerate(zip(overlay.cases, overlay.masks, strict=True)):
+        place = part(mask)
+        image = colours(overlay.images[row][place])
+        drawn.show(row, 0, image)
+        truth = tinted(image, mask[place])
+        for column, (name, masks) in enumerate(found.items(), start=1):
+            frame = drawn.show(row, column, truth, f"{100 * iou[name, case]:.1f}")
+            own = masks[row]
+            frame.outline(outlines(own, np.unique(own[own > 0]), place), color=_FOUND, lw=LINE)
+    return drawn.figure
+
+
+def tinted(image: Bytes, mask: Bytes) -> Bytes:
+    """An image (H, W, 3) with what is there in blue, but for a line where two classes meet."""
+    seams = np.zeros(mask.shape, bool)
+    for axis in (0, 1):
+        before = np.roll(mask, 1, axis)
+        before[(slice(None),) * axis + (0,)] = 0
+        seams |= (before != mask) & (before > 0)
+    there = ((mask > 0) & ~seams)[..., None]
+    blended = (1 - _TINT) * image + _TINT * _TRUTH
+    return np.where(there, blended, image).astype(np.uint8)
 
 
 def cut(overlay: Overlay) -> bool:
@@ -99,27 +101,3 @@ def _around(middle: int, side: int, length: int) -> slice:
     """So many pixels around the middle of an axis, or all of a shorter one."""
     start = min(max(0, middle - side // 2), max(0, length - side))
     return slice(start, min(start + side, length))
-
-
-def show(axes: Axes, image: Bytes) -> None:
-    """Show an image (H, W, C) without axes."""
-    grey = image.shape[-1] != 3
-    axes.imshow(image[..., 0] if grey else image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axes.autoscale(enable=False)
-    axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-
-
-def _classes(mask: Bytes, place: tuple[slice, slice]) -> Iterator[NDArray[np.bool_]]:
-    """Where each class is that is seen in a part, and in a pixel around it.
-
-    An outline runs along the image's border, but not along a cut: there it is the pixels beyond that decide.
-    """
-    seen = np.pad(mask, 1)[tuple(slice(along.start, along.stop + 2) for along in place)]
-    yield from (seen == label for label in np.unique(seen[seen > 0]))
-
-
-def _pixels(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Columns and rows of a part with a pixel around it."""
-    return np.arange(-1, mask.shape[1] - 1), np.arange(-1, mask.shape[0] - 1)

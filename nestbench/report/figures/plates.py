@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from nestbench.report.blocks import Block, figure
 from nestbench.report.figures import accuracy, curves, depths, gains, ranks, searches
 from nestbench.report.figures.grids import member_grids
-from nestbench.report.figures.overlays import WHOLE, cut, overlays
 from nestbench.report.figures.style import Mark, marks, save
 from nestbench.report.frames import first, groups, rows
 from nestbench.report.gather import Evidence
-from nestbench.report.names import counted, points, probability, shortened, significant, title
+from nestbench.report.names import counted, points, probability, significant, title
 from nestbench.report.prose import finished_seeds
 from nestbench.results.reading import hashed
 from nestbench.study.models import is_outside
@@ -148,30 +147,6 @@ def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
             f"n = {finished_seeds(evidence)}."
         )
         yield plate(drawn, evidence, build, f"curves-{dataset}", caption)
-
-
-def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
-    """A best, a median and a worst case, one figure a data set and encoder."""
-    depth, scores = evidence.study.depth, evidence.primary_cases()
-    for dataset, encoder in evidence.panels:
-        keys = [(dataset, encoder, m) for m in evidence.study.models if (dataset, encoder, m) in evidence.predictions]
-        if not keys:
-            continue
-        found = {title(key[2], depth): evidence.predictions[key] for key in keys}
-        overlay = evidence.overlays[dataset]
-        own = scores[(scores["dataset"] == dataset) & (scores["encoder"] == encoder)]
-        shown = own[own["case"].isin(overlay.cases)].drop_duplicates(["model", "case"])
-        iou = {(title(row.model, depth), row.case): row.iou for row in rows(shown)}
-        parts = (
-            f" Of an image of over {WHOLE} pixels a side the part around the objects is shown, or {WHOLE} pixels where "
-            "they are dense."
-        )
-        caption = (
-            f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
-            f"({', '.join(map(shortened, overlay.cases))}). Blue area: truth; red line: prediction of the first "
-            f"finished seed, with the whole case's IoU in points below.{parts if cut(overlay) else ''}"
-        )
-        yield plate(overlays(overlay, found, iou), evidence, build, f"overlays-{dataset}-{encoder}", caption)
 
 
 def plate(drawn: Figure, evidence: Evidence, build: Path, name: str, caption: str, told: str = "") -> Block:

@@ -4,6 +4,8 @@ A subject's cases stay together: their mean is drawn. Source: Owen, Annals of Ap
 pigeonhole bootstrap of crossed samples).
 """
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, stdtrit
@@ -65,8 +67,17 @@ def _common(tables: list[pd.DataFrame]) -> Array:
 def _means(tables: Array, rounds: int) -> Array:
     """Means (tables, rounds) of tables (tables, seeds, subjects), drawn alike for all of them."""
     _, seeds, subjects = tables.shape
-    draw = np.random.default_rng(0)
-    seed_weights = draw.multinomial(seeds, np.full(seeds, 1 / seeds), rounds) / seeds
-    subject_weights = draw.multinomial(subjects, np.full(subjects, 1 / subjects), rounds) / subjects
+    seed_weights, subject_weights = _weights(rounds, seeds, subjects)
     means: Array = np.einsum("rs,tsc,rc->tr", seed_weights, tables, subject_weights, optimize=True)
     return means
+
+
+@lru_cache(maxsize=4)
+def _weights(rounds: int, seeds: int, subjects: int) -> tuple[Array, Array]:
+    """How often each seed and each subject was drawn, as shares: (rounds, seeds), (rounds, subjects).
+
+    All tables of one size are drawn alike, so these are drawn once.
+    """
+    draw = np.random.default_rng(0)
+    seed_weights = draw.multinomial(seeds, np.full(seeds, 1 / seeds), rounds) / seeds
+    return seed_weights, draw.multinomial(subjects, np.full(subjects, 1 / subjects), rounds) / subjects

@@ -1,27 +1,44 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nestbench.report.figures.overlays import LINE, WHOLE, cut, overlays, part
+from nestbench.report.figures.board import outlines
+from nestbench.report.figures.overlays import LINE, WHOLE, cut, overlays, part, tinted
 from nestbench.report.figures.style import styled
 from nestbench.report.gather import Overlay
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_case_has_the_image_and_each_member_with_its_score(channels: int) -> None:
+def test_every_case_has_the_image_and_each_answer_with_its_score(channels: int) -> None:
     mask = np.zeros((3, 16, 16), np.uint8)
     mask[:, 4:9, 4:9], mask[:, 11:14, 2:6] = 1, 2
     shown = Overlay(("a", "b", "c"), (0, 0, 0), (np.full((16, 16, channels), 90, np.uint8),) * 3, tuple(mask))
-    iou = {(name, case): 0.5 for name in ("U-Net", "UNet++") for case in "abc"}
+    iou = {("U-Net", case): 0.5 for case in "abc"} | {("UNet++", case): 0.25 for case in "abc"}
     with styled():
-        figure = overlays(shown, {"U-Net": list(mask), "UNet++": list(np.zeros_like(mask))}, iou)
-    axes = np.array(figure.axes).reshape(3, 3)
-    assert [one.get_title() for one in axes[0]] == ["image", "U-Net", "UNet++"]
-    assert [one.get_ylabel() for one in axes[:, 0]] == ["best", "median", "worst"]
-    assert {one.get_xlabel() for one in axes[:, 1:].ravel()} == {"50.0"}
-    # Two classes of truth and two of prediction; a prediction of nothing leaves the truth alone.
-    assert [len(one.collections) for one in axes[0]] == [0, 4, 2]
+        axes = overlays(shown, {"U-Net": list(mask), "UNet++": list(np.zeros_like(mask))}, iou).axes[0]
+    words = [text.get_text() for text in axes.texts]
+    assert words == ["image", "U-Net", "UNet++", "best", "median", "worst", *["50.0", "25.0"] * 3]
+    assert len(axes.images) == 9
+    # Two classes of the one prediction are one path; a prediction of nothing draws nothing.
+    assert [len(line.get_path().vertices) > 0 for line in axes.patches] == [True, False] * 3
+
+
+def test_what_is_there_is_tinted_but_for_a_line_where_two_classes_meet() -> None:
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:6, 1:4], mask[2:6, 4:7] = 1, 2
+    image = np.full((8, 8, 3), 90, np.uint8)
+    blue = (tinted(image, mask) != image).any(axis=-1)
+    assert (blue == (mask > 0) & (np.arange(8) != 4)).all()
+
+
+def test_a_tint_lets_the_image_through() -> None:
+    image = np.dstack([np.arange(64, dtype=np.uint8).reshape(8, 8) * 4] * 3)
+    values = tinted(image, np.ones((8, 8), np.uint8))
+    assert (np.diff(values[..., 0].ravel().astype(int)) >= 0).all()
+    assert len(np.unique(values[..., 0])) > 32
 
 
 def test_a_contour_is_thinner_than_a_pixel_of_96_beside_many_members() -> None:
@@ -29,15 +46,35 @@ def test_a_contour_is_thinner_than_a_pixel_of_96_beside_many_members() -> None:
     shown = Overlay(("a",), (0,), (np.full((96, 96, 1), 90, np.uint8),), (mask,))
     names = [f"network {number}" for number in range(6)]
     with styled():
-        figure = overlays(shown, {name: [mask] for name in names}, {(name, "a"): 1.0 for name in names})
+        axes = overlays(shown, {name: [mask] for name in names}, {(name, "a"): 1.0 for name in names}).axes[0]
+    left, right, _, _ = axes.images[0].get_extent()
+    assert {line.get_linewidth() for line in axes.patches} == {LINE}
+    assert 72 * (right - left) / 96 > LINE
+
+
+def test_an_outline_lies_where_its_object_is_shown() -> None:
+    mask = blob(20, 40, (10, 30, 5))
+    shown = Overlay(("a",), (0,), (np.full((20, 40, 1), 90, np.uint8),), (mask,))
+    with styled():
+        axes = overlays(shown, {"U-Net": [mask]}, {("U-Net", "a"): 1.0}).axes[0]
+    left, right, bottom, top = axes.images[1].get_extent()
+    line = axes.patches[0].get_path().vertices
+    assert line.min(axis=0) == pytest.approx((left + (right - left) * 30 / 40, top + (bottom - top) * 10 / 20))
+    assert line.max(axis=0) == pytest.approx((left + (right - left) * 35 / 40, top + (bottom - top) * 15 / 20))
+
+
+@pytest.mark.parametrize("count", [1, 6, 12])
+def test_no_words_lie_over_others_or_beyond_the_figure(count: int) -> None:
+    mask = blob(96, 96, (30, 30, 20))
+    shown = Overlay(("a", "b", "c"), (0,) * 3, (np.full((96, 96, 1), 90, np.uint8),) * 3, (mask,) * 3)
+    names = [f"a-network-with-a-name {number}" for number in range(count)]
+    with styled():
+        figure = overlays(shown, {n: [mask] * 3 for n in names}, {(n, c): 1.0 for n in names for c in "abc"})
         figure.draw_without_rendering()
-    truth, found = figure.axes[1].collections
-    pixel = figure.axes[1].get_window_extent().width / figure.dpi * 72 / 96
-    assert found.get_linewidth() == [LINE]
-    assert pixel > LINE
-    # The truth is an area that lets the image through, the prediction a line of another colour.
-    assert 0 < truth.get_facecolor()[0, 3] < 1
-    assert tuple(truth.get_facecolor()[0, :3]) != tuple(found.get_edgecolor()[0, :3])
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    width, height = figure.get_size_inches() * figure.dpi
+    assert all(b.x0 >= 0 and b.y0 >= 0 and b.x1 <= width and b.y1 <= height for b in boxes)
 
 
 def test_only_of_a_large_image_with_objects_a_part_is_shown() -> None:
@@ -80,14 +117,12 @@ def test_a_long_object_in_a_flat_image_is_shown_by_all_rows() -> None:
 
 def test_image_and_outlines_are_cut_alike_and_no_outline_runs_along_the_cut() -> None:
     mask = blob(512, 512, (300, 200, 40))
-    found = blob(512, 512, (300, 200, 40), (311, 150, 45))
-    shown = Overlay(("a",), (0,), (np.full((512, 512, 1), 90, np.uint8),), (mask,))
-    with styled():
-        figure = overlays(shown, {"U-Net": [found]}, {("U-Net", "a"): 1.0})
-    image, compared = figure.axes
-    assert image.images[0].get_array().shape == (64, 64)
-    assert compared.get_xlim() == image.get_xlim() == (-0.5, 63.5)
-    truth, predicted = (np.concatenate([path.vertices for path in lines.get_paths()]) for lines in compared.collections)
+    place = part(mask)
+    assert mask[place].shape == (64, 64)
+    truth, found = (
+        outlines(m, np.array([1]), place).vertices for m in (mask, blob(512, 512, (300, 200, 40), (311, 150, 45)))
+    )
     assert (truth.min(), truth.max()) == (11.5, 51.5)
-    # The second object goes on beyond the left of the cut, and below it.
-    assert set(predicted[predicted[:, 0] < 6, 1]) == {22.5}
+    # The second object goes on beyond the left of the cut, and below it: what runs there is outside of the picture.
+    inside = found[(found > -0.5).all(axis=1) & (found < 63.5).all(axis=1)]
+    assert set(inside[inside[:, 0] < 6, 1]) == {22.5}
