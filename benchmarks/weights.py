@@ -12,6 +12,9 @@ the same mean squares:
 
 Printed are the shares in percent of 95 % intervals that hold the truth, and of false findings at .05 over the number of
 comparisons, which is Holm's first step, in multiples of what that promises.
+
+The last table is of bootstrapped intervals of means: how often they hold the truth in test sets that happen to hold so
+many of the hardest twentieth of all cases.
 """
 
 from argparse import Namespace
@@ -24,6 +27,7 @@ from scipy.special import stdtrit
 from worlds import Array, World, estimate, pairs, primaries, real_tables
 
 from nestbench.report.statistics.crossed import LEVEL, Moments, interval, moments
+from nestbench.report.statistics.resampling import bootstrap
 
 TIMES = (0, 1, 5, 20)
 AT_ONCE = 50
@@ -62,6 +66,19 @@ def drawn(world: World, seeds: int, cases: int, studies: int) -> Moments:
     return Moments(*map(np.concatenate, zip(*parts, strict=True)))
 
 
+def by_hard_cases(world: World, seeds: int, cases: int, studies: int) -> dict[str, list[bool]]:
+    """Whether the interval of each member's mean holds the true one, by the number of hard cases in the test set."""
+    random, hard = np.random.default_rng((seeds, cases)), np.quantile(world.level, 0.05)
+    held: dict[str, list[bool]] = {"none": [], "one": [], "more": []}
+    for _ in range(-(-studies // AT_ONCE)):
+        tables = world.draw(random, (AT_ONCE, seeds), cases)
+        low, high = bootstrap(tables)
+        counts = (tables.mean(axis=(1, 2)) <= hard).sum(axis=-1)
+        for count_, inside in zip(counts, (low <= world.level.mean()) & (world.level.mean() <= high), strict=True):
+            held[("none", "one", "more")[min(count_, 2)]] += inside.tolist()
+    return held
+
+
 def main() -> None:
     parser = bare(__doc__)
     parser.add_argument("--results", type=folder, default=Path("results/nuclei"))
@@ -85,6 +102,11 @@ def run(asked: Namespace) -> None:
                 held, wrong = (np.abs(found.mean) <= way(found, level) for level in (LEVEL, first))
                 said.append(f"{100 * held.mean():8.1f} {np.mean(~wrong) / first:7.1f} x")
             print(f"{cases:>5}  {times:>12} x  " + "  ".join(f"{words:>18}" for words in said), flush=True)
+    print(f"\nIntervals of means with {asked.seeds} seeds and {asked.cases} cases\n\nhard cases  of studies   held")
+    held = by_hard_cases(world, asked.seeds, asked.cases, asked.studies)
+    every = sum(map(len, held.values()))
+    for name, inside in held.items():
+        print(f"{name:>10}  {100 * len(inside) / every:>8.0f} %  {100 * np.mean(inside):>5.1f}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pandas as pd
 
 from nestbench.report.frames import CELL, PANEL, groups, rows
 from nestbench.report.names import listed, signed, significant, spread, title
-from nestbench.report.statistics.comparisons import BETTER, OPEN, WORSE, verdict
+from nestbench.report.statistics.comparisons import BETTER, OPEN, WORSE, verdicts
 
 _COSTS = (("parameters", 1e6, "million parameters"), ("flops", 1e9, "GFLOPs"), ("memory", 2**20, "MiB"))
 """Columns of what a network takes, their scale and unit."""
@@ -50,7 +50,8 @@ def _answer(panel: pd.DataFrame, pairs: pd.DataFrame, depth: int, metric: str) -
     reason = _why_not(pairs, top)
     if reason:
         return f"{opening} The networks are not separable here: {reason}."
-    words = {o.model: verdict(pairs, top.dataset, top.encoder, top.model, o.model) for o in others}
+    said = verdicts(pairs)
+    words = {o.model: said[top.dataset, top.encoder, top.model, o.model] for o in others}
     level = [o for o in others if words[o.model] != BETTER]
     if not level:
         return f"{opening} It is better than every other network."

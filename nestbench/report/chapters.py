@@ -111,11 +111,11 @@ def _pixels(evidence: Evidence, numbers: Tables, search: list[Block], build: Pat
         yield list(plates.rank_plate(evidence, numbers["ranks"], build))
     yield [heading("Accuracy and parameters"), *plates.parameter_plates(evidence, numbers["members"], build)]
     yield [heading("Pruning"), *_pruning(evidence, numbers, build)]
+    yield [heading("Costs"), ledgers.costs(numbers["costs"], study.depth, evidence.plan["device"])]
     none = pd.DataFrame(columns=["dataset"])
     per_case = plates.gain_plates(evidence, numbers.get("cases", none), numbers.get("sizes", none), build)
     yield _titled("Where networks differ", list(per_case))
     yield [heading("Learning curves"), *plates.curve_plates(evidence, build)]
-    yield [heading("Costs"), ledgers.costs(numbers["costs"], study.depth, evidence.plan["device"])]
     overlays = list(cases.overlay_plates(evidence, build))
     yield _titled("Cases", overlays and [*overlays, *cases.head_plates(evidence, build)])
 

@@ -24,4 +24,4 @@ def groups(table: pd.DataFrame, keys: str | list[str]) -> Iterator[tuple[Any, pd
 
 def first(table: pd.DataFrame, column: str) -> list[str]:
     """Each value of a column once."""
-    return [str(value) for value in dict.fromkeys(table[column])]
+    return [str(value) for value in table[column].unique()]

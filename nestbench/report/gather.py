@@ -15,14 +15,13 @@ from nestbench.report.beside import read_description, read_importances, read_pla
 from nestbench.report.frames import CELL, PANEL
 from nestbench.report.instances.objects import Objects, read_objects
 from nestbench.report.pictures import Bytes, CellKey, Overlay, read_found, read_overlay
-from nestbench.results import instance_scores
-from nestbench.results.finished import Finished, read_run
+from nestbench.report.scored import empty_cases, scored
+from nestbench.results.finished import read_run
 from nestbench.results.places import run_folder
 from nestbench.results.records import Result, read_failure
-from nestbench.results.scores import case_scores, class_scores, one_class
 from nestbench.results.seal import seal
 from nestbench.study.files import read_study
-from nestbench.study.schema import Run, Study
+from nestbench.study.schema import Cell, Run, Study
 from nestbench.study.words import slug
 
 _FACTS = (
@@ -105,14 +104,17 @@ def gather(folder: Path) -> Evidence:
     study = read_study(folder / "study.yaml")
     rows, finished, tables = [], [], []
     empty: dict[str, tuple[int, int]] = {}
-    for run in _runs(study):
-        told = read_run(run_folder(folder, run))
-        rows.append(_run_row(run, run_folder(folder, run), told.result if told else None))
-        if told:
-            finished.append((run, told.result))
-            tables.append(_tables(told, study))
-            if run.cell.dataset.title not in empty:
-                empty[run.cell.dataset.title] = _empty(told.cases)
+    for cell in study.cells():
+        done = []
+        for run in _runs(study, cell):
+            told = read_run(run_folder(folder, run))
+            rows.append(_run_row(run, run_folder(folder, run), told.result if told else None))
+            if told:
+                finished.append((run, told.result))
+                done.append(told)
+        tables += scored(done, study.task)
+        if done and cell.dataset.title not in empty:
+            empty[cell.dataset.title] = empty_cases(done[0].cases)
     if not finished:
         raise RequestError(f"no run of the study '{study.name}' in '{folder}' is finished: there is nothing to report")
     titles = list(dict.fromkeys(run.cell.dataset.title for run, _ in finished))
@@ -122,6 +124,7 @@ def gather(folder: Path) -> Evidence:
     found = read_found(folder, finished, overlays)
     names = pd.DataFrame([_name(run) | {"primary": result.primary} for run, result in finished])
     cases, classes, epochs = (_joined(names, parts) for parts in zip(*tables, strict=True))
+    cases = cases.astype(dict.fromkeys(("split", "case", "subject"), "category"))  # words are slow to tell apart
     return Evidence(
         study=study,
         text=(folder / "study.yaml").read_text(encoding="utf-8"),
@@ -144,10 +147,9 @@ def gather(folder: Path) -> Evidence:
     )
 
 
-def _runs(study: Study) -> Iterator[Run]:
-    for cell in study.cells():
-        for seed in range(study.seeds):
-            yield Run(cell=cell, recipe=study.recipe, seed=seed)
+def _runs(study: Study, cell: Cell) -> Iterator[Run]:
+    for seed in range(study.seeds):
+        yield Run(cell=cell, recipe=study.recipe, seed=seed)
 
 
 def _name(run: Run) -> dict[str, Any]:
@@ -161,24 +163,6 @@ def _run_row(run: Run, path: Path, result: Result | None) -> dict[str, Any]:
         return _name(run) | {"state": state, "reason": reason or "it has not been run", "recipe": {}}
     recipe = result.identity.get("run", {}).get("recipe", {})
     return _name(run) | {"state": "done", "reason": "", "recipe": recipe} | {f: getattr(result, f) for f in _FACTS}
-
-
-def _tables(found: Finished, study: Study) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame]:
-    """Scores of a run's cases, those of its classes where it has several, and its epochs."""
-    counts = found.cases
-    if study.task == "instance":
-        return instance_scores.case_scores(counts), None, found.epochs
-    if one_class(counts):
-        return case_scores(counts), None, found.epochs
-    judged = counts[(counts["split"] == "test") & (counts["output"] == found.result.primary)]
-    return case_scores(counts), class_scores(judged), found.epochs
-
-
-def _empty(counts: pd.DataFrame) -> tuple[int, int]:
-    """How many test cases have no pixel of any class, and how many there are."""
-    tested = counts[counts["split"] == "test"]
-    pixels = (tested["tp"] + tested["fn"]).groupby(tested["case"].to_numpy()).sum()
-    return int((pixels == 0).sum()), len(pixels)
 
 
 def _joined(names: pd.DataFrame, parts: Sequence[pd.DataFrame | None]) -> pd.DataFrame:

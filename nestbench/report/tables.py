@@ -12,7 +12,7 @@ import pandas as pd
 from nestbench.report.frames import CELL, PANEL, first, groups, rows
 from nestbench.report.gather import Evidence
 from nestbench.report.names import title
-from nestbench.report.statistics.comparisons import BETTER, WORSE, grid, verdict
+from nestbench.report.statistics.comparisons import BETTER, WORSE, grid, verdicts
 from nestbench.report.statistics.resampling import bootstrap, first_rank
 from nestbench.results.scores import METRICS
 
@@ -24,14 +24,14 @@ def members(evidence: Evidence, comparisons: pd.DataFrame) -> pd.DataFrame:
     corrected test puts the member above every other one of its panel; ``rank_1`` is how often it has the highest mean
     when seeds and subjects are drawn again.
     """
-    found = []
+    found, said = [], verdicts(comparisons)
     for (dataset, encoder), panel in groups(evidence.primary_cases(), PANEL):
         names = first(panel, "model")
         reference = "unet" if "unet" in names else names[0]
         tops = first_rank(panel)
         lost = f"{title(reference, evidence.study.depth)} {BETTER}"
         for model, own in groups(panel, "model"):
-            words = {n: verdict(comparisons, dataset, encoder, model, n) for n in names if n != model}
+            words = {n: said[dataset, encoder, model, n] for n in names if n != model}
             best = bool(words) and set(words.values()) == {BETTER}
             word = words.get(reference, "")
             row = {"dataset": dataset, "encoder": encoder, "model": model, **_scores(own), "rank_1": tops[model]}

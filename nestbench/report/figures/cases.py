@@ -11,7 +11,6 @@ from nestbench.report.figures.plates import plate
 from nestbench.report.frames import CELL, rows
 from nestbench.report.gather import Evidence
 from nestbench.report.names import shortened, title
-from nestbench.report.pictures import Overlay
 
 _NO_HEADS = (
     "What single heads found in these cases was not kept when these runs were made: only whole networks can be shown."
@@ -20,14 +19,14 @@ _NO_HEADS = (
 
 def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
     """A best, a median and a worst case by each network, one figure a data set and encoder."""
-    depth, scores = evidence.study.depth, evidence.primary_cases()
+    depth, scores = evidence.study.depth, _shown(evidence, evidence.primary_cases())
     for dataset, encoder in evidence.panels:
         keys = [(dataset, encoder, m) for m in evidence.study.models if (dataset, encoder, m) in evidence.predictions]
         if not keys:
             continue
         found = {title(key[2], depth): evidence.predictions[key] for key in keys}
         overlay = evidence.overlays[dataset]
-        shown = _shown(scores, overlay, dataset, encoder).drop_duplicates(["model", "case"])
+        shown = _panel(scores, dataset, encoder).drop_duplicates(["model", "case"])
         iou = {(title(row.model, depth), row.case): row.iou for row in rows(shown)}
         caption = (
             f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
@@ -38,10 +37,10 @@ def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
 
 def head_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
     """The same cases by each head of each network that has several, a figure each; or that this was not kept."""
-    depth, scores = evidence.study.depth, evidence.test_cases()
+    depth, scores = evidence.study.depth, _shown(evidence, evidence.test_cases())
     for dataset, encoder, model in evidence.heads:
         overlay, found = evidence.overlays[dataset], evidence.heads[dataset, encoder, model]
-        shown = _shown(scores, overlay, dataset, encoder)
+        shown = _panel(scores, dataset, encoder)
         shown = shown[shown["model"] == model].drop_duplicates(["output", "case"])
         iou = {(row.output, row.case): row.iou for row in rows(shown)}
         caption = (
@@ -61,9 +60,13 @@ _PARTS = (
 )
 
 
-def _shown(scores: pd.DataFrame, overlay: Overlay, dataset: str, encoder: str) -> pd.DataFrame:
-    here = (scores["dataset"] == dataset) & (scores["encoder"] == encoder)
-    return scores[here & scores["case"].isin(overlay.cases)]
+def _shown(evidence: Evidence, scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of the cases that are shown, of whatever data set."""
+    return scores[scores["case"].isin([case for overlay in evidence.overlays.values() for case in overlay.cases])]
+
+
+def _panel(scores: pd.DataFrame, dataset: str, encoder: str) -> pd.DataFrame:
+    return scores[(scores["dataset"] == dataset) & (scores["encoder"] == encoder)]
 
 
 def _any_several(scores: pd.DataFrame) -> bool:

@@ -1,6 +1,7 @@
 """Learning curves: one figure a data set, one line of panels an encoder."""
 
 from textwrap import fill
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,15 +12,25 @@ from nestbench.report.figures.panels import TITLE, Marks, label, legend
 from nestbench.report.figures.style import WIDTH, Mark
 from nestbench.report.frames import first
 
+ENDS = (
+    "from the marker on, where the first of them stopped, thin lines: mean of those that still train. Markers at the "
+    "foot: where each seed stopped."
+)
+"""What a caption says of the ends of curves."""
+
+_LINE = 0.035
+"""Height of a member's line at the foot, as a share of the panel."""
+
 
 def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int, metric: str = "IoU") -> Figure:
     """Validation IoU and loss by epoch: mean over seeds with a band of one s.d. as long as every seed still trains.
 
-    After the first seed has stopped the mean of the others goes on as a thin line; a marker stands where a seed ends.
-    ``metric`` is what the axis says instead of IoU.
+    After the first seed has stopped, which a marker shows, the mean of the others goes on as a thin line; at the foot
+    of the IoU each member has a line of its own with a marker where each seed ends. ``metric`` is what the axis says
+    instead of IoU.
     """
     encoders = first(epochs, "encoder")
-    figure = Figure(figsize=(WIDTH, 2.7 * len(encoders) + 0.5))
+    figure = Figure(figsize=(WIDTH, 2.3 * len(encoders) + 0.45))
     grid = figure.subplots(len(encoders), 2, squeeze=False)
     for (left, right), encoder in zip(grid, encoders, strict=True):
         here = epochs[epochs["encoder"] == encoder].assign(epoch=lambda table: table["index"] + 1)
@@ -32,7 +43,14 @@ def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int, metric: str 
             label(axes, "epoch", name, linear=True)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         low, high, reach = _near(here, "validation_iou")
-        left.set_ylim(100 * max(low - reach, 0), 100 * min(high + 0.2 * reach, 1))
+        bottom, top = 100 * max(low - reach, 0), 100 * min(high + 0.2 * reach, 1)
+        members = first(here, "model")
+        foot = _LINE * (len(members) + 1)
+        left.set_ylim(bottom - (top - bottom) * foot / (1 - foot), top)
+        for line, model in enumerate(reversed(members), start=1):
+            ends = here[here["model"] == model].groupby("seed")["epoch"].max()
+            look: Any = {"color": marks[model].colour, "marker": marks[model].marker, "ls": "", "ms": 3, "mew": 0}
+            left.plot(ends, [_LINE * line] * len(ends), transform=left.get_xaxis_transform(), **look)
         low, high, reach = _near(here, "validation_loss")
         right.set_ylim(low - 0.2 * reach, high + reach)
     legend(figure, epochs, marks, depth)
@@ -48,9 +66,7 @@ def _curve(axes: Axes, by_seed: pd.DataFrame, mark: Mark) -> None:
     band = whole - deviation.iloc[:last], whole + deviation.iloc[:last]
     axes.fill_between(whole.index, *band, color=mark.colour, alpha=0.1, lw=0)
     axes.plot(rest.index, rest, color=mark.colour, lw=0.5)
-    ends = [seed.dropna() for _, seed in by_seed.items()]
-    places = [end.index[-1] for end in ends], [end.iloc[-1] for end in ends]
-    axes.plot(*places, color=mark.colour, ls="", marker=mark.marker, ms=4, mew=0, zorder=3)
+    axes.plot(whole.index[-1:], whole.iloc[-1:], color=mark.colour, ls="", marker=mark.marker, ms=4.5, mew=0, zorder=3)
 
 
 def _near(epochs: pd.DataFrame, column: str) -> tuple[float, float, float]:

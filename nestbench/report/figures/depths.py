@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nestbench.report.figures.panels import Marks, beside, label, panels_of, zero
+from nestbench.report.figures.panels import Marks, below, beside, label, panels_of, zero
 from nestbench.report.figures.style import Mark, handle
 from nestbench.report.frames import first, groups, rows
 from nestbench.report.names import title
@@ -103,4 +103,4 @@ def _whole_depths(axes: Axes, table: pd.DataFrame) -> None:
 
 def _named(figure: Figure, looks: Marks, depth: int, more: list[Line2D]) -> None:
     handles = [*(handle(mark, title(name, depth)) for name, mark in looks.items()), *more]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), handlelength=3.2)
+    below(figure, handles)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
@@ -16,6 +17,9 @@ from nestbench.report.names import title
 
 Marks = dict[str, Mark]
 
+_LETTER = 0.06
+"""Inches of a letter."""
+
 TITLE = 40
 """Letters of a panel's title in a line: half the width of a figure."""
 
@@ -24,7 +28,7 @@ def panels_of(encoders: list[str], *, alike: bool = False) -> tuple[Figure, dict
     """A figure with a panel for each encoder, two in a line, with the same axis of y where they are ``alike``."""
     columns = min(2, len(encoders))
     lines = ceil(len(encoders) / columns)
-    figure = Figure(figsize=(WIDTH, 2.6 * lines + 0.5))
+    figure = Figure(figsize=(WIDTH, 2.2 * lines + 0.45))
     grid = figure.subplots(lines, columns, squeeze=False, sharey=alike).ravel()
     for unused in grid[len(encoders) :]:
         unused.set_axis_off()
@@ -61,5 +65,12 @@ def zero(axes: Axes) -> None:
 
 def legend(figure: Figure, table: pd.DataFrame, marks: Marks, depth: int) -> None:
     """Name each member of a table below the figure."""
-    handles = [handle(marks[model], title(model, depth)) for model in first(table, "model")]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), handlelength=3.2)
+    below(figure, [handle(marks[model], title(model, depth)) for model in first(table, "model")])
+
+
+def below(figure: Figure, handles: list[Line2D]) -> None:
+    """A legend below the figure, in lines of about the same number of entries."""
+    longest = max(len(str(entry.get_label())) for entry in handles)
+    most = max(1, int(WIDTH / (0.62 + _LETTER * longest)))
+    lines = ceil(len(handles) / most)
+    figure.legend(handles=handles, loc="outside lower center", ncols=ceil(len(handles) / lines), handlelength=3.2)

@@ -97,7 +97,8 @@ def gain_plates(evidence: Evidence, cases: pd.DataFrame, sizes: pd.DataFrame, bu
         drawn = gains.by_case(own, _marks(evidence), depth)
         caption = (
             f"{dataset}: difference of each case's test IoU (mean over seeds) to the reference's, the cases in rising "
-            f"order for each network. n = {finished_seeds(evidence)}, {own['case'].nunique()} test cases."
+            f"order for each network. The axis is linear up to ±{gains.linear_to(100 * own['difference'].abs()):g} and "
+            f"logarithmic beyond. n = {finished_seeds(evidence)}, {own['case'].nunique()} test cases."
         )
         yield plate(drawn, evidence, build, f"cases-{dataset}", caption)
     for dataset, own in groups(sizes, "dataset"):
@@ -142,9 +143,8 @@ def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
         drawn = curves.learning_curves(own, _marks(evidence), evidence.study.depth)
         caption = (
             f"{dataset}: validation IoU and validation loss (the mean over heads) by epoch. Thick lines: mean over "
-            "seeds while all of them train, with a band of ± one s.d.; thin lines: mean of the seeds that still train; "
-            "a marker stands where a seed stopped. The first epochs may lie outside the axes. "
-            f"n = {finished_seeds(evidence)}."
+            f"seeds while all of them train, with a band of ± one s.d.; {curves.ENDS} The first epochs may lie outside "
+            f"the axes. n = {finished_seeds(evidence)}."
         )
         yield plate(drawn, evidence, build, f"curves-{dataset}", caption)
 

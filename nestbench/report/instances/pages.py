@@ -104,8 +104,8 @@ def _curves(evidence: Evidence, build: Path) -> Iterator[Block]:
         drawn = curves.learning_curves(own, marks(evidence.study.models), evidence.study.depth, metric)
         caption = (
             f"{dataset}, {'networks that find objects' if found else 'networks of classes'}: validation {metric} and "
-            "loss by epoch. Thick lines: mean over seeds while all of them train, with a band of ± one s.d.; thin "
-            "lines: mean of the seeds that still train; a marker stands where a seed stopped. "
+            "loss by epoch. Thick lines: mean over seeds while all of them train, with a band of ± one s.d.; "
+            f"{curves.ENDS} "
             f"n = {finished_seeds(evidence)}."
         )
         yield plates.plate(drawn, evidence, build, f"curves-{dataset}-{metric}", caption)

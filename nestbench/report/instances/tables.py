@@ -11,7 +11,7 @@ from nestbench.report.gather import Evidence
 from nestbench.report.instances.objects import Objects
 from nestbench.report.instances.paper import printed, protocols
 from nestbench.report.names import title
-from nestbench.report.statistics.comparisons import BETTER, WORSE, compare_members, correct, grid, verdict
+from nestbench.report.statistics.comparisons import BETTER, WORSE, compare_members, correct, grid, verdicts
 from nestbench.report.statistics.resampling import bootstrap
 from nestbench.report.tables import chosen, unfinished
 from nestbench.results.instance_scores import METRICS, POOLED, SIZES, THRESHOLDS
@@ -62,14 +62,14 @@ def members(evidence: Evidence, objects: Objects, pairs: pd.DataFrame) -> pd.Dat
     ``verdict`` and ``best`` are as in ``report.tables.members``, of Score, and of the primary outputs alone.
     """
     tested = evidence.cases[evidence.cases["split"] == "test"]
-    rows = []
+    rows, said = [], verdicts(pairs)
     for (dataset, encoder), panel in groups(tested, PANEL):
         names = first(panel, "model")
         reference = "unet" if "unet" in names else names[0]
         lost = f"{title(reference, evidence.study.depth)} {BETTER}"
         for (model, output), own in groups(panel, ["model", "output"]):
             primary = bool((own["primary"] == output).all())
-            words = {n: verdict(pairs, dataset, encoder, model, n) for n in names if n != model and primary}
+            words = {n: said[dataset, encoder, model, n] for n in names if n != model and primary}
             word = words.get(reference, "")
             rows.append(
                 {"dataset": dataset, "encoder": encoder, "model": model, "output": output, "primary": primary}

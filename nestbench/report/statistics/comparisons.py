@@ -4,14 +4,15 @@ Beside the test that decides (``crossed``) stand those that readers know: the pa
 Wilcoxon's over subjects. Each forgets one of the two things that vary, so they decide nothing.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nestbench.report.frames import PANEL, groups
+from nestbench.report.frames import PANEL, groups, rows
 from nestbench.report.statistics.classical import holm, papers_test, wilcoxon
 from nestbench.report.statistics.crossed import (
     FEWEST_SEEDS,
@@ -95,17 +96,17 @@ def correct(*tables: pd.DataFrame, margin: float = MARGIN) -> list[pd.DataFrame]
     return [every.iloc[end - len(table) : end].reset_index(drop=True) for end, table in zip(ends, tables, strict=True)]
 
 
-def verdict(comparisons: pd.DataFrame, dataset: str, encoder: str, model: str, against: str) -> str:
-    """What the tests say of ``model`` against another member, whichever way round the comparison was made."""
-    if comparisons.empty:
-        return OPEN
-    here = comparisons[(comparisons["dataset"] == dataset) & (comparisons["encoder"] == encoder)]
-    for first, second, turned in ((model, against, False), (against, model, True)):
-        row = here[(here["model"] == first) & (here["against"] == second)]
-        if len(row):
-            word = str(row["verdict"].iloc[0])
-            return WORSE if turned and word == BETTER else word
-    return OPEN
+def verdicts(comparisons: pd.DataFrame) -> Mapping[tuple[str, str, str, str], str]:
+    """What the tests say by data set, encoder, member and the other one, whichever way round they were compared.
+
+    Of two that were not compared, ``OPEN``.
+    """
+    said: dict[tuple[str, str, str, str], str] = defaultdict(lambda: OPEN)
+    for row in rows(comparisons):
+        panel = row.dataset, row.encoder
+        said[*panel, row.model, row.against] = row.verdict
+        said[*panel, row.against, row.model] = WORSE if row.verdict == BETTER else row.verdict
+    return said
 
 
 def equivalent(margin: float) -> str:
@@ -155,17 +156,17 @@ def is_alone(model: str, alone: str, head: int, depth: int) -> bool:
 
 def _compared(pairs: Iterator[Pair]) -> pd.DataFrame:
     """One row a pair: what the tests need and say before any correction."""
-    rows, found = [], []
+    named, found = [], []
     for names, first, second in pairs:
         differences = (first - second).dropna(how="all").dropna(axis="columns")
         found.append(moments(differences.to_numpy()) if differences.size else _NOTHING)
-        rows.append(names | _beside(first, second, differences))
-    if not rows:
+        named.append(names | _beside(first, second, differences))
+    if not named:
         return pd.DataFrame()
     every = stacked(found)
     judged = judge(every)
     judged = judged._replace(p=decisive(judged.p, every))
-    return pd.DataFrame(rows).assign(**judged._asdict(), **every._asdict()).pipe(_explained)
+    return pd.DataFrame(named).assign(**judged._asdict(), **every._asdict()).pipe(_explained)
 
 
 def _beside(first: pd.DataFrame, second: pd.DataFrame, differences: pd.DataFrame) -> dict[str, Any]:
@@ -174,11 +175,13 @@ def _beside(first: pd.DataFrame, second: pd.DataFrame, differences: pd.DataFrame
     return {"p_paper": papers_test(*sides), "p_wilcoxon": wilcoxon(differences.mean().to_numpy())}
 
 
-def _explained(rows: pd.DataFrame) -> pd.DataFrame:
+def _explained(compared: pd.DataFrame) -> pd.DataFrame:
     """Why there is no test, where there is none."""
-    lacking = [rows["seeds"] < FEWEST_SEEDS, rows["subjects"] < 2]
+    lacking = [compared["seeds"] < FEWEST_SEEDS, compared["subjects"] < 2]
     reason = np.select(lacking, [f"fewer than {what} in common" for what in ("three seeds", "two subjects")], "")
-    return rows.assign(reason=reason, seeds=rows["seeds"].astype(int), subjects=rows["subjects"].astype(int))
+    return compared.assign(
+        reason=reason, seeds=compared["seeds"].astype(int), subjects=compared["subjects"].astype(int)
+    )
 
 
 def _said(difference: float, p_holm: float, p_equivalent: float, margin: float) -> str:
@@ -189,10 +192,10 @@ def _said(difference: float, p_holm: float, p_equivalent: float, margin: float) 
     return OPEN
 
 
-def _turned(rows: pd.DataFrame) -> pd.DataFrame:
+def _turned(compared: pd.DataFrame) -> pd.DataFrame:
     """Rows of the verdict ``WORSE`` seen from the other side."""
-    other = rows.rename(columns={"model": "against", "against": "model", "low": "high", "high": "low"})
+    other = compared.rename(columns={"model": "against", "against": "model", "low": "high", "high": "low"})
     numbers = {name: -other[name] for name in ("difference", "low", "high", "t")}
     other = other.assign(**numbers).assign(verdict=BETTER)
-    lost = rows["verdict"] == WORSE
-    return pd.concat([rows[~lost], other.loc[lost, rows.columns]]).sort_index()
+    lost = compared["verdict"] == WORSE
+    return pd.concat([compared[~lost], other.loc[lost, compared.columns]]).sort_index()

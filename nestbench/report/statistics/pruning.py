@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nestbench.report.frames import CELL, groups
+from nestbench.report.frames import CELL, first, groups
 from nestbench.report.statistics.classical import holm
 from nestbench.report.statistics.comparisons import MARGIN, grid
 from nestbench.report.statistics.crossed import LEVEL, Array, decisive, lowest, moments, p_above, stacked
@@ -50,7 +50,7 @@ def prunable(cases: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
 
 
 def _heads(key: tuple[str, ...], cases: pd.DataFrame) -> Iterator[dict[str, object]]:
-    outputs = sorted((o for o in dict.fromkeys(cases["output"]) if o != "ensemble"), key=lambda name: int(name[1:]))
+    outputs = sorted((o for o in first(cases, "output") if o != "ensemble"), key=lambda name: int(name[1:]))
     grids = {key: grid(own) for key, own in groups(cases, ["split", "output"])}
     for output in outputs[:-1]:
         row = dict(zip(CELL, key, strict=True)) | {"output": output, "deepest": outputs[-1]}

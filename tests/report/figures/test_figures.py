@@ -3,6 +3,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from nestbench.report.chapters import Tables
@@ -114,11 +116,28 @@ def test_the_thick_line_ends_where_the_first_seed_stops() -> None:
         ]
     )
     left, _ = curves.learning_curves(epochs, marks(("unet",)), 4).axes
-    thick, thin, ends = left.get_lines()
+    thick, thin, end, foot = left.get_lines()
     assert thick.get_xdata()[-1] == 5  # epochs are counted from 1
     assert thin.get_xdata().tolist() == [5, 6, 7, 8]
     np.testing.assert_allclose(thin.get_ydata(), [55, 60, 60, 60])
-    assert list(ends.get_xdata()) == [5, 8]
+    assert (list(end.get_xdata()), list(end.get_ydata())) == ([5], [55])
+    assert list(foot.get_xdata()) == [5, 8]
+
+
+def test_no_curve_runs_through_the_markers_at_the_foot(evidence: Evidence) -> None:
+    left, _ = curves.learning_curves(evidence.epochs, marks(evidence.study.models), 4).axes
+    feet = [line for line in left.get_lines() if line.get_transform() != left.transData]
+    assert len(feet) == len(evidence.study.models)
+    late = evidence.epochs[evidence.epochs["index"] >= 30]
+    highest = left.transAxes.transform((0, max(line.get_ydata()[0] for line in feet)))[1]
+    assert left.transData.transform((0, 100 * late["validation_iou"].min()))[1] > highest
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=30))
+def test_small_differences_are_drawn_as_they_are(differences: list[float]) -> None:
+    near = gains.linear_to(pd.Series(differences))
+    assert near <= max(float(np.median(differences)), 0.1)
+    assert 2.5 * near >= min(float(np.median(differences)), 100)
 
 
 def test_the_axes_show_the_later_half_of_every_training(evidence: Evidence) -> None:

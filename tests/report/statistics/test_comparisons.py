@@ -10,7 +10,7 @@ from nestbench.report.statistics.comparisons import (
     compare_members,
     correct,
     grid,
-    verdict,
+    verdicts,
 )
 
 
@@ -42,8 +42,10 @@ def test_a_member_is_equivalent_to_its_own_copy() -> None:
 
 def test_the_verdict_names_the_direction() -> None:
     pairs = compared(scores({"a": 0.0, "b": 0.05}))
-    assert verdict(pairs, "d", "e", "b", "a") == "better"
-    assert verdict(pairs, "d", "e", "a", "b") == "worse"
+    said = verdicts(pairs)
+    assert said["d", "e", "b", "a"] == "better"
+    assert said["d", "e", "a", "b"] == "worse"
+    assert said["d", "e", "a", "c"] == verdicts(pd.DataFrame())["d", "e", "a", "b"] == "not separable"
 
 
 def test_the_better_of_two_stands_first_whichever_came_first() -> None:
@@ -108,9 +110,9 @@ def test_verdicts_do_not_depend_on_the_order_of_the_members(order: str) -> None:
     gains = {"a": 0.0, "b": 0.02, "c": 0.0201}
     table = scores(gains)
     turned = pd.concat([table[table["model"] == name] for name in order])
-    first, second = compared(table), compared(turned)
+    first, second = verdicts(compared(table)), verdicts(compared(turned))
     for model, against in (("a", "b"), ("b", "c"), ("c", "a")):
-        assert verdict(first, "d", "e", model, against) == verdict(second, "d", "e", model, against)
+        assert first["d", "e", model, against] == second["d", "e", model, against]
 
 
 def test_members_are_compared_on_the_seeds_that_both_have() -> None:
