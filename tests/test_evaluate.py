@@ -66,6 +66,16 @@ def test_a_pruned_network_scores_as_its_head_did():
     np.testing.assert_array_equal(small["iou"], whole.loc[whole["output"] == "L1", "iou"])
 
 
+def test_a_pruned_network_finds_what_its_head_did():
+    model, names = network(), ["background", "cell"]
+    whole = list(judge(model, pictures(), CASES, names, PLAN, "test"))
+    small = list(judge(prune(model, 1), pictures(), CASES, names, PLAN, "test"))
+    assert [list(one.others) for one in whole] == [["L1", "L2"]] * len(whole)
+    for one, pruned in zip(whole, small, strict=True):
+        np.testing.assert_array_equal(one.others["L1"], pruned.mask)
+        assert pruned.others == {}
+
+
 def test_an_output_is_what_all_of_them_have_under_its_name():
     logits = network().eval()(torch.randn(2, 1, 16, 16))
     for name, values in outputs(logits).items():

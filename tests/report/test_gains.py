@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nestbench.report import ledgers
 from nestbench.report.costs import by_class, costs
 from nestbench.report.gains import BUCKETS, NO_OBJECT, case_gains, gains_by_size, mean_gains
 from nestbench.report.gather import Evidence
@@ -56,6 +57,14 @@ def test_costs_count_the_cases_that_training_saw(evidence: Evidence) -> None:
     assert row["cases_per_second"] == pytest.approx(60 * row["epochs"] / 300)
     speed = evidence.speed[(evidence.speed["model"] == "unet") & (evidence.speed["output"] == "L4")]
     assert row["images_per_second"] == pytest.approx(1000 / speed["median_ms"].iloc[0])
+
+
+def test_peak_memory_is_the_middle_of_the_seeds_and_told_by_what_it_was_measured_on(evidence: Evidence) -> None:
+    table = costs(evidence)
+    runs = evidence.done[evidence.done["model"] == "unet"]
+    assert table.set_index("model").loc["unet", "memory"] == runs["memory"].astype(float).median()
+    assert "resident memory" in ledgers.costs(table, 4, "cpu")["caption"]
+    assert "torch's allocator" in ledgers.costs(table, 4, "cuda")["caption"]
 
 
 def test_a_network_with_several_heads_is_timed_whole(evidence: Evidence) -> None:

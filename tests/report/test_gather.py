@@ -56,6 +56,22 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("plan", "said"), [("{}", "it has no 'device'"), ('{"device": "tpu"}', "its device is 'tpu'")])
+def test_a_plan_without_a_device_that_is_known_is_named(tmp_path: Path, plan: str, said: str) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), seeds=1, cases=4))
+    (folder / "plan.json").write_text(plan)
+    with pytest.raises(RequestError, match=rf"plan\.json.*{said}"):
+        gather(folder)
+
+
+def test_a_network_with_several_heads_shows_each_and_any_other_none(evidence: Evidence) -> None:
+    heads = {key[2]: list(found) for key, found in evidence.heads.items()}
+    deep = ["L1", "L2", "L3", "L4", "ensemble"]
+    assert heads == {"unet-e": deep, "unet+ds": deep, "unet++ds": deep}
+    for key, found in evidence.heads.items():
+        assert all((a == b).all() for a, b in zip(found["ensemble"], evidence.predictions[key], strict=True))
+
+
 def test_a_description_that_lacks_a_key_is_named_with_the_key(tmp_path: Path) -> None:
     folder = write_fake(tmp_path, Fake(models=("unet",), seeds=1, cases=4))
     (folder / "nuclei" / "dataset.json").write_text('{"title": "x"}')

@@ -1,10 +1,13 @@
 import csv
+import gc
 import io
+import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -90,9 +93,9 @@ def test_the_parts_of_the_report_stand_in_their_order(evidence: Evidence, number
         "Comparisons",
         "Accuracy and parameters",
         "Pruning",
+        "Costs",
         "Where networks differ",
         "Learning curves",
-        "Costs",
         "Cases",
         "Limits",
         "Runs that are missing",
@@ -110,9 +113,28 @@ def test_the_parts_of_the_report_stand_in_their_order(evidence: Evidence, number
         "sizes",
         "curves",
         "overlays",
+        "heads",
+        "heads",
+        "heads",
     ]
     assert all((tmp_path / name).exists() for name in drawn)
     assert content["blocks"][-1] == {"kind": "code", "text": evidence.text}
+
+
+def test_results_that_kept_no_heads_and_no_memory_say_so(evidence: Evidence, tmp_path: Path) -> None:
+    older = replace(evidence, heads={}, runs=evidence.runs.assign(memory=None))
+    (content,) = compose([older], [make_tables(older)], tmp_path)["chapters"]
+    said = json.dumps(content)
+    assert "What single heads found in these cases was not kept when these runs were made" in said
+    assert "Peak memory of training was not recorded when these runs were made" in said
+    assert "peak memory" not in said
+
+
+def test_a_report_leaves_the_collector_of_garbage_as_it_was(results: Path, tmp_path: Path) -> None:
+    before = gc.get_threshold()
+    with pytest.raises(RequestError):
+        build_report([tmp_path / "nothing"], tmp_path / "report.pdf")
+    assert gc.get_threshold() == before
 
 
 def test_a_wide_study_with_long_names_stays_within_the_margins(

@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+import sys
 import threading
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 
 from nestbench.errors import RequestError
 from nestbench.machine import Plan
-from nestbench.results.records import read_result
+from nestbench.results.places import run_folder
+from nestbench.results.predictions import read_every
+from nestbench.results.records import read_cases, read_result
 from nestbench.results.scores import case_scores
 from nestbench.runner.check import check_study
 from nestbench.runner.events import Advanced, Failed, Finished, Planned, Preparing, Started, Timing
@@ -101,10 +104,30 @@ def test_the_pictures_are_of_the_best_the_median_and_the_worst_case(place, event
     assert scores == sorted(scores, reverse=True)
 
 
-def mean_iou_of(place, case):
-    from nestbench.results.places import run_folder  # noqa: PLC0415
-    from nestbench.results.records import read_cases  # noqa: PLC0415
+def test_the_masks_of_each_head_are_kept_and_their_pixels_are_those_that_were_counted(place, events):
+    for status in study_status(STUDY, place / "results"):
+        if status.run.trial is not None:
+            continue
+        folder = run_folder(place / "results", status.run)
+        counts = read_cases(folder)
+        counts = counts[counts["split"] == "test"].set_index(["output", "case"])
+        cases = list(counts.index.unique("case"))
+        every = read_every(folder / "predictions.npz", cases)
+        primary = read_result(folder).primary
+        assert [name or primary for name in every] == list(counts.index.unique("output"))
+        for name, masks in every.items():
+            found = counts.loc[name or primary].loc[cases]
+            assert [int(mask.sum()) for mask in masks] == (found["tp"] + found["fp"]).tolist()
 
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets a peak")
+def test_a_run_says_what_its_training_held(events):
+    held = [event.result.memory for event in events if isinstance(event, Finished)]
+    assert len(held) == 6
+    assert all(isinstance(value, int) and 0 <= value < 2**34 for value in held)
+
+
+def mean_iou_of(place, case):
     found = []
     for status in study_status(STUDY, place / "results"):
         folder = run_folder(place / "results", status.run)

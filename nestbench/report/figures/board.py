@@ -1,9 +1,10 @@
 """Rows of pictures with titles above and words below, on one pair of axes: a pair for each takes most of the time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from textwrap import wrap
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,11 +20,12 @@ from nestbench.report.figures.style import WIDTH
 from nestbench.report.pictures import Bytes
 
 Place = tuple[slice, slice]
+Answer = TypeVar("Answer")
 
 MOST = 7
 """Pictures beside one another that still can be seen."""
 
-_LEFT, _GAP, _WIDEST = 0.22, 0.08, 1.6
+_LEFT, _GAP, _WIDEST = 0.22, 0.08, 1.15
 """Inches: of the words on the left, between pictures, and a side of the largest."""
 
 
@@ -53,13 +55,14 @@ class Board:
     axes: Axes
     side: float
     top: float
+    left: float
     row: float
 
     def show(self, row: int, column: int, image: Bytes, words: str = "") -> Frame:
         """Show an image (H, W, 3) pixel by pixel, and words below it."""
         height, width = image.shape[:2]
         pixel = self.side / max(height, width)
-        middle = _LEFT + column * (self.side + _GAP) + self.side / 2
+        middle = self.left + column * (self.side + _GAP) + self.side / 2
         left, top = middle - pixel * width / 2, self.top + row * self.row
         right, bottom = left + pixel * width, top + pixel * height
         self.axes.imshow(image, extent=(left, right, bottom, top), aspect="auto", interpolation="none")
@@ -77,6 +80,7 @@ def board(titles: Sequence[str], kinds: Sequence[str], words: int, below: float 
     side = min((WIDTH - _LEFT) / len(titles) - _GAP, _WIDEST)
     size = 7.5 if len(titles) <= MOST - 1 else 6.5
     lines = [wrap(title, max(6, int(side / (0.6 * size / 72)))) or [""] for title in titles]
+    left = (WIDTH + _LEFT - len(titles) * (side + _GAP)) / 2
     top = 0.05 + max(map(len, lines)) * 1.25 * size / 72
     row = side + 0.06 + words * 1.2 * 6.5 / 72
     height = top + row * len(kinds) + below
@@ -85,12 +89,20 @@ def board(titles: Sequence[str], kinds: Sequence[str], words: int, below: float 
     axes.set_axis_off()
     axes.set(xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)
     for column, own in enumerate(lines):
-        middle = _LEFT + column * (side + _GAP) + side / 2
+        middle = left + column * (side + _GAP) + side / 2
         axes.text(middle, top - 0.04, "\n".join(own), size=size, ha="center", va="bottom", linespacing=1.1)
     for number, kind in enumerate(kinds):
         middle = top + number * row + side / 2
-        axes.text(_LEFT - 0.06, middle, kind, size=7.5, rotation=90, ha="right", va="center")
-    return Board(figure, axes, side, top, row)
+        axes.text(left - 0.06, middle, kind, size=7.5, rotation=90, ha="right", va="center")
+    return Board(figure, axes, side, top, left, row)
+
+
+def in_parts(found: dict[str, Answer]) -> Iterator[dict[str, Answer]]:
+    """Answers by name, so many at a time as can be seen beside the image, about as many in each part."""
+    parts = ceil(len(found) / (MOST - 1))
+    count = ceil(len(found) / parts)
+    names = list(found)
+    yield from ({name: found[name] for name in names[at : at + count]} for at in range(0, len(names), count))
 
 
 def colours(image: Bytes) -> Bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from nestbench.report.blocks import Block, paragraph
+from nestbench.report.figures.board import in_parts
 from nestbench.report.figures.overlays import WHOLE, cut, overlays
 from nestbench.report.figures.plates import plate
 from nestbench.report.frames import CELL, rows
@@ -32,7 +33,9 @@ def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
             f"{dataset}, {encoder}: the best, the median and the worst test case by mean IoU over all runs "
             f"({', '.join(map(shortened, overlay.cases))}). {_LINES}{_PARTS if cut(overlay) else ''}"
         )
-        yield plate(overlays(overlay, found, iou), evidence, build, f"overlays-{dataset}-{encoder}", caption)
+        for part, some in enumerate(in_parts(found)):
+            more = f"-{part}" if part else ""
+            yield plate(overlays(overlay, some, iou), evidence, build, f"overlays-{dataset}-{encoder}{more}", caption)
 
 
 def head_plates(evidence: Evidence, build: Path) -> Iterator[Block]:

@@ -10,6 +10,7 @@ from nestbench.report import ledgers, prose
 from nestbench.report import sheets as shared
 from nestbench.report.blocks import Block, heading, paragraph
 from nestbench.report.figures import contours, curves, objects, plates
+from nestbench.report.figures.board import in_parts
 from nestbench.report.figures.overlays import WHOLE, cut
 from nestbench.report.figures.style import marks
 from nestbench.report.frames import groups, rows
@@ -128,7 +129,6 @@ def _contours(evidence: Evidence, build: Path) -> Iterator[Block]:
         shown = own[own["case"].isin(evidence.overlays[dataset].cases)].drop_duplicates(["model", "case"])
         score = {(title(row.model, depth), row.case): row.score for row in rows(shown)}
         found = {title(key[2], depth): evidence.predictions[key] for key in keys}
-        drawn = contours.contours(evidence.overlays[dataset], found, score)
         parts = f" Of an image of over {WHOLE} pixels a side a part is shown."
         caption = (
             f"{dataset}, {encoder}: the best, the median and the worst test case by the mean over all runs "
@@ -137,4 +137,7 @@ def _contours(evidence: Evidence, build: Path) -> Iterator[Block]:
             "it found and is none. Below: Score of the whole picture in points, and how many it missed and invented."
             f"{parts if cut(evidence.overlays[dataset]) else ''}"
         )
-        yield plates.plate(drawn, evidence, build, f"contours-{dataset}-{encoder}", caption)
+        for part, some in enumerate(in_parts(found)):
+            drawn = contours.contours(evidence.overlays[dataset], some, score)
+            more = f"-{part}" if part else ""
+            yield plates.plate(drawn, evidence, build, f"contours-{dataset}-{encoder}{more}", caption)

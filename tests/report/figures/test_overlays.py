@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nestbench.report.figures.board import outlines
+from nestbench.report.figures.board import MOST, in_parts, outlines
 from nestbench.report.figures.overlays import LINE, WHOLE, cut, overlays, part, tinted
 from nestbench.report.figures.style import styled
 from nestbench.report.gather import Overlay
@@ -126,3 +126,14 @@ def test_image_and_outlines_are_cut_alike_and_no_outline_runs_along_the_cut() ->
     # The second object goes on beyond the left of the cut, and below it: what runs there is outside of the picture.
     inside = found[(found > -0.5).all(axis=1) & (found < 63.5).all(axis=1)]
     assert set(inside[inside[:, 0] < 6, 1]) == {22.5}
+
+
+@given(st.integers(1, 40))
+def test_many_networks_stand_in_several_figures_each_once_and_about_as_many_in_each(count: int) -> None:
+    found = {str(number): number for number in range(count)}
+    parts = list(in_parts(found))
+    assert {name: number for part in parts for name, number in part.items()} == found
+    sizes = [len(part) for part in parts]
+    assert sum(sizes) == count
+    assert max(sizes) < MOST
+    assert len(sizes) == -(-count // (MOST - 1))
