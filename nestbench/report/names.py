@@ -70,7 +70,7 @@ def significant(value: float, scale: float = 1.0) -> str:
 
 def shortened(name: str) -> str:
     """A case's id; of one too long for a line, such as a hash, its beginning."""
-    return name if len(name) <= 24 else f"{name[:12]}..."
+    return name if len(name) <= 24 else f"{name[:12]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def listed(names: list[str]) -> str:

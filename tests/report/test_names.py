@@ -62,4 +62,4 @@ def test_three_significant_digits_are_within_half_a_percent(value: float) -> Non
 
 def test_only_an_id_that_is_too_long_is_shortened() -> None:
     assert shortened("patient-07_slice-113") == "patient-07_slice-113"
-    assert shortened("93c5638e7e6433b5c9cc87c152bcbe28873d2f9d") == "93c5638e7e64..."
+    assert shortened("93c5638e7e6433b5c9cc87c152bcbe28873d2f9d") == "93c5638e7e64\N{HORIZONTAL ELLIPSIS}"

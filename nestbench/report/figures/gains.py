@@ -69,6 +69,7 @@ def _squeeze(axes: Axes, differences: "pd.Series[float]") -> None:
     """An axis of y that shows small differences beside the few that are many times as large."""
     near, farthest = linear_to(differences), float(differences.max())
     shown = [step for step in _STEPS if near <= step <= max(farthest, near)]
+    shown = shown[:: 1 + len(shown) // 5]
     axes.set_yscale("symlog", linthresh=near, linscale=0.6)
     axes.yaxis.set_major_locator(FixedLocator([*(-step for step in reversed(shown)), 0, *shown]))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -59,12 +59,12 @@ def sections(evidence: Evidence, numbers: Tables, search: list[Block], build: Pa
         yield [heading("Comparisons"), shared.comparisons(numbers["comparisons"], study.depth, "Score")]
     yield [heading("Score and threshold"), *_by_threshold(evidence, numbers["thresholds"], build)]
     yield [heading("Size of the objects"), *_by_size(evidence, numbers, build)]
-    yield [heading("Learning curves"), *_curves(evidence, build)]
     yield [
         heading("Costs"),
         ledgers.costs(numbers["costs"], study.depth, evidence.plan["device"]),
         *_speed(numbers, study.depth),
     ]
+    yield [heading("Learning curves"), *_curves(evidence, build)]
     drawn = list(_contours(evidence, build))
     yield [heading("Cases"), *drawn] if drawn else []
 
