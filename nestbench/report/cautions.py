@@ -43,7 +43,7 @@ def _few(evidence: Evidence) -> Iterator[str]:
         )
     elif seeds < FEW_SEEDS:
         yield f"Few seeds: {seeds}. Other seeds may order close networks differently."
-    subjects = evidence.primary_cases().groupby("dataset", sort=False)["subject"].nunique()
+    subjects = evidence.primary_cases.groupby("dataset", sort=False)["subject"].nunique()
     few = [f"{count} of {name}" for name, count in subjects.items() if count < FEW_SUBJECTS]
     if few:
         yield f"Few test subjects: {listed(few)}. They stand for many others, and any one of them weighs much."
@@ -60,7 +60,7 @@ def _empty(evidence: Evidence) -> Iterator[str]:
 
 def _uneven(evidence: Evidence) -> Iterator[str]:
     """Runs that were not tested on every case that others of their data set were."""
-    judged = evidence.primary_cases()
+    judged = evidence.primary_cases
     for name, own in groups(judged, "dataset"):
         counts = own.groupby([*CELL, "seed"], sort=False)["case"].nunique()
         whole = own["case"].nunique()

@@ -38,8 +38,8 @@ def make_tables(evidence: Evidence) -> Tables:
     """Every table of a study by name; those that say nothing are left out."""
     if evidence.objects is not None:
         return instances.make_tables(evidence, evidence.objects)
-    margin, primary = evidence.study.margin / 100, evidence.primary_cases()
-    raw = compare_members(primary), compare_isolated(evidence.test_cases(), evidence.study.depth)
+    margin, primary = evidence.study.margin / 100, evidence.primary_cases
+    raw = compare_members(primary), compare_isolated(evidence.test_cases, evidence.study.depth)
     pairs, alone = correct(*raw, margin=margin)
     heads = prunable(evidence.cases, margin)
     main = tables.members(evidence, pairs)

@@ -22,7 +22,7 @@ def case_gains(evidence: Evidence) -> pd.DataFrame:
 
     ``diameter`` is the median of the case's objects in pixels, NaN where it has none or sizes were not kept.
     """
-    tables = [_against_reference(panel) for _, panel in groups(evidence.primary_cases(), PANEL)]
+    tables = [_against_reference(panel) for _, panel in groups(evidence.primary_cases, PANEL)]
     gains = pd.concat(tables, ignore_index=True)
     return gains.merge(evidence.sizes, on=["dataset", "case"], how="left")
 

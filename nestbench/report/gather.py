@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,12 @@ class Evidence:
         """Data set and encoder pairs that have a finished run, in the order of the study."""
         return [(str(d), str(e)) for d, e in self.done[PANEL].drop_duplicates().to_numpy()]
 
+    @cached_property
     def test_cases(self) -> pd.DataFrame:
         """Test scores of every output."""
         return self.cases[self.cases["split"] == "test"].drop(columns=["split", "primary"])
 
+    @cached_property
     def primary_cases(self) -> pd.DataFrame:
         """Test scores of the output that each member is judged by."""
         chosen = self.cases[(self.cases["split"] == "test") & (self.cases["output"] == self.cases["primary"])]

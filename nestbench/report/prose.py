@@ -28,7 +28,7 @@ def methods(evidence: Evidence) -> list[Block]:
 
 def limits(evidence: Evidence) -> list[Block]:
     """What the numbers cannot say."""
-    study, cases = evidence.study, evidence.primary_cases()
+    study, cases = evidence.study, evidence.primary_cases
     seeds = finished_seeds(evidence)
     subjects = cases.groupby("dataset", sort=False)["subject"].nunique()
     tested = listed([f"{count} of {name}" for name, count in subjects.items()])

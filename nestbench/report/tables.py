@@ -25,7 +25,7 @@ def members(evidence: Evidence, comparisons: pd.DataFrame) -> pd.DataFrame:
     when seeds and subjects are drawn again.
     """
     found, said = [], verdicts(comparisons)
-    for (dataset, encoder), panel in groups(evidence.primary_cases(), PANEL):
+    for (dataset, encoder), panel in groups(evidence.primary_cases, PANEL):
         names = first(panel, "model")
         reference = "unet" if "unet" in names else names[0]
         tops = first_rank(panel)

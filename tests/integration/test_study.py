@@ -34,11 +34,11 @@ def nestbench(*arguments):
 
 
 def results(folder):
-    """What a study found, weights to the bit, without what may differ from run to run: seconds and the environment."""
+    """What a study found, weights to the bit, without what may differ: seconds, memory and the environment."""
     found = {}
     for path in sorted(Path(folder).rglob("result.json")):
         content = json.loads(path.read_text())
-        same = {k: v for k, v in content.items() if k not in ("seconds", "environment", "hash")}
+        same = {k: v for k, v in content.items() if k not in ("seconds", "memory", "environment", "hash")}
         same["files"] = {name: digest for name, digest in same["files"].items() if name != "epochs.jsonl"}
         found[str(path.relative_to(folder))] = same
     return found

@@ -16,7 +16,7 @@ Make = Callable[..., Evidence]
 
 def test_a_gain_is_the_difference_to_the_reference_on_the_same_seed_and_case(evidence: Evidence) -> None:
     gains = case_gains(evidence).set_index(["model", "seed", "case"])["difference"]
-    scores = evidence.primary_cases().set_index(["model", "seed", "case"])["iou"]
+    scores = evidence.primary_cases.set_index(["model", "seed", "case"])["iou"]
     for key in (("unet++", 1, "case-005"), ("unet-e", 0, "case-011")):
         assert gains[key] == pytest.approx(scores[key] - scores["unet", *key[1:]])
     assert "unet" not in gains.index.get_level_values("model")
@@ -77,5 +77,5 @@ def test_each_class_has_its_scores_where_there_are_several(make_evidence: Make, 
     several = make_evidence(models=("unet",), seeds=2, classes=("background", "cell", "border"))
     table = by_class(several)
     assert table["label"].tolist() == ["cell", "border"]
-    assert table["iou"].mean() == pytest.approx(several.primary_cases()["iou"].mean())
+    assert table["iou"].mean() == pytest.approx(several.primary_cases["iou"].mean())
     assert by_class(evidence).empty

@@ -85,7 +85,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_members_are_judged_by_their_primary_output(evidence: Evidence) -> None:
-    judged = evidence.primary_cases().groupby("model")["output"].unique()
+    judged = evidence.primary_cases.groupby("model")["output"].unique()
     assert judged["unet"].tolist() == ["L4"]
     assert judged["unet++ds"].tolist() == ["ensemble"]
 

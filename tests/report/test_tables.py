@@ -18,7 +18,7 @@ Make = Callable[..., Evidence]
 
 
 def main_table(evidence: Evidence) -> pd.DataFrame:
-    return members(evidence, correct(compare_members(evidence.primary_cases()))[0])
+    return members(evidence, correct(compare_members(evidence.primary_cases))[0])
 
 
 def depth_table(evidence: Evidence) -> pd.DataFrame:

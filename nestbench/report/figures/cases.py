@@ -20,7 +20,7 @@ _NO_HEADS = (
 
 def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
     """A best, a median and a worst case by each network, one figure a data set and encoder."""
-    depth, scores = evidence.study.depth, _shown(evidence, evidence.primary_cases())
+    depth, scores = evidence.study.depth, _shown(evidence, evidence.primary_cases)
     for dataset, encoder in evidence.panels:
         keys = [(dataset, encoder, m) for m in evidence.study.models if (dataset, encoder, m) in evidence.predictions]
         if not keys:
@@ -40,7 +40,7 @@ def overlay_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
 
 def head_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
     """The same cases by each head of each network that has several, a figure each; or that this was not kept."""
-    depth, scores = evidence.study.depth, _shown(evidence, evidence.test_cases())
+    depth, scores = evidence.study.depth, _shown(evidence, evidence.test_cases)
     for dataset, encoder, model in evidence.heads:
         overlay, found = evidence.overlays[dataset], evidence.heads[dataset, encoder, model]
         shown = _panel(scores, dataset, encoder)

@@ -120,7 +120,7 @@ def _speed(numbers: Tables, depth: int) -> Iterator[Block]:
 
 
 def _contours(evidence: Evidence, build: Path) -> Iterator[Block]:
-    depth, scores = evidence.study.depth, evidence.primary_cases()
+    depth, scores = evidence.study.depth, evidence.primary_cases
     for dataset, encoder in evidence.panels:
         keys = [(dataset, encoder, m) for m in evidence.study.models if (dataset, encoder, m) in evidence.predictions]
         if not keys:

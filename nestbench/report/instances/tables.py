@@ -30,7 +30,7 @@ Tables = dict[str, pd.DataFrame]
 
 def make_tables(evidence: Evidence, objects: Objects) -> Tables:
     """Every table of a study by name; those that say nothing are left out."""
-    judged = evidence.primary_cases()
+    judged = evidence.primary_cases
     pairs = compared(judged, evidence.study.margin / 100)
     main = members(evidence, objects, pairs)
     theirs = printed(evidence, main)
