@@ -118,7 +118,8 @@ def _opened(path: Path | str) -> Iterator[Any]:
         with safe_open(str(path), framework="pt") as file:
             yield file
     except OSError as error:
-        raise RequestError(f"cannot read weights from '{path}': {error.strerror or error}") from error
+        said = error.strerror or str(error).removesuffix(f": {path}")  # safetensors says the path too
+        raise RequestError(f"cannot read weights from '{path}': {said}") from error
     except SafetensorError as error:
         raise RequestError(
             f"cannot read weights from '{path}': it is no safetensors file, or a damaged one ({error}); "

@@ -82,7 +82,7 @@ def test_the_json_is_written_to_a_file_too(here: Path, capsys: pytest.CaptureFix
 
 WRONG = {
     "an unknown member": (["unet+++"], "unknown model 'unet+++'; did you mean 'unet++'"),
-    "no such file": (["absent.safetensors"], "cannot read weights from 'absent.safetensors'"),
+    "no such file": (["absent.safetensors"], "weights from 'absent.safetensors': No such file or directory\n"),
     "no such file in a folder": (["results/absent"], "cannot read weights from 'results/absent'"),
     "a folder": (["."], "'.' is a folder: name a file of weights"),
     "a folder with the name of a file": (["f.safetensors"], "'f.safetensors' is a folder: name a file of weights"),

@@ -30,7 +30,7 @@ def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int, metric: str 
     instead of IoU.
     """
     encoders = first(epochs, "encoder")
-    figure = Figure(figsize=(WIDTH, 2.3 * len(encoders) + 0.45))
+    figure = Figure(figsize=(WIDTH, 2.1 * len(encoders) + 0.45))
     grid = figure.subplots(len(encoders), 2, squeeze=False)
     for (left, right), encoder in zip(grid, encoders, strict=True):
         here = epochs[epochs["encoder"] == encoder].assign(epoch=lambda table: table["index"] + 1)
