@@ -12,11 +12,15 @@ from nestbench.report.figures.grids import member_grids
 from nestbench.report.figures.style import Mark, marks, save
 from nestbench.report.frames import first, groups, rows
 from nestbench.report.gather import Evidence
-from nestbench.report.names import counted, points, probability, significant, title
+from nestbench.report.names import counted, listed, points, probability, significant, title
 from nestbench.report.prose import finished_seeds
 from nestbench.results.reading import hashed
+from nestbench.results.records import fingerprint
 from nestbench.study.models import is_outside
 from nestbench.study.words import slug
+
+_LONGEST = 80
+"""Letters of a figure's name in the name of its file, which a file system does not allow to be of any length."""
 
 
 def grid_plate(evidence: Evidence, build: Path) -> Iterator[Block]:
@@ -34,17 +38,17 @@ def grid_plate(evidence: Evidence, build: Path) -> Iterator[Block]:
 
 
 def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Iterator[Block]:
-    """Accuracy against parameters, one figure a data set, and beside one another where there are several encoders."""
+    """Accuracy against parameters, and the encoders beside one another where there are several."""
     depth = evidence.study.depth
-    for dataset, own in groups(main, "dataset"):
-        count = f"n = {finished_seeds(evidence)}, {own['cases'].iloc[0]} test cases."
+    for dataset, own in _shared(main):
+        count = _counted(evidence, own.groupby("dataset", sort=False)["cases"].first())
         drawn = accuracy.accuracy_by_parameters(own, _marks(evidence), depth)
         caption = (
             f"{dataset}: test IoU against the parameters of the trained network. Bars: ± one s.d. over seeds. Grey "
             f"steps: the Pareto front, of networks than which none has both fewer parameters and a higher mean. {count}"
         )
         yield plate(drawn, evidence, build, f"parameters-{dataset}", caption, _told(own, depth))
-        if len(first(own, "encoder")) > 1:
+        if len(first(main, "encoder")) > 1:
             drawn = accuracy.by_encoder(own, _marks(evidence), depth)
             caption = (
                 f"{dataset}: test IoU of each network, a panel for each encoder. Bars: ± one s.d. over seeds. {count}"
@@ -53,9 +57,9 @@ def parameter_plates(evidence: Evidence, main: pd.DataFrame, build: Path) -> Ite
 
 
 def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFrame, build: Path) -> Iterator[Block]:
-    """Accuracy by depth, and what training with all heads does for each depth, one figure a data set."""
+    """Accuracy by depth, and what training with all heads does for each depth."""
     depth = evidence.study.depth
-    for dataset, own in groups(outputs, "dataset"):
+    for dataset, own in _shared(outputs):
         if depths.has_several(own, depth):
             drawn = depths.by_depth(own, _marks(evidence), depth)
             alone = "; a hollow marker is a network trained to that depth alone" if depths.has_alone(own, depth) else ""
@@ -64,7 +68,7 @@ def depth_plates(evidence: Evidence, outputs: pd.DataFrame, isolated: pd.DataFra
                 f"seeds. n = {finished_seeds(evidence)}."
             )
             yield plate(drawn, evidence, build, f"depth-{dataset}", caption)
-    for dataset, own in groups(depths.paired(isolated, depth), "dataset"):
+    for dataset, own in _shared(depths.paired(isolated, depth)):
         drawn = depths.embedded(own, _marks(evidence), depth)
         caption = (
             f"{dataset}: what training with all heads (embedded) gains over training the same network alone "
@@ -91,14 +95,14 @@ def rank_plate(evidence: Evidence, table: pd.DataFrame, build: Path) -> Iterator
 
 
 def gain_plates(evidence: Evidence, cases: pd.DataFrame, sizes: pd.DataFrame, build: Path) -> Iterator[Block]:
-    """What each member gains over the reference, case by case and by the objects' size, one figure a data set."""
+    """What each member gains over the reference, case by case and by the objects' size."""
     depth = evidence.study.depth
-    for dataset, own in groups(cases, "dataset"):
+    for dataset, own in _shared(cases):
         drawn = gains.by_case(own, _marks(evidence), depth)
         caption = (
             f"{dataset}: difference of each case's test IoU (mean over seeds) to the reference's, the cases in rising "
             f"order for each network. The axis is linear up to ±{gains.linear_to(100 * own['difference'].abs()):g} and "
-            f"logarithmic beyond. n = {finished_seeds(evidence)}, {own['case'].nunique()} test cases."
+            f"logarithmic beyond. {_counted(evidence, own.groupby('dataset', sort=False)['case'].nunique())}"
         )
         yield plate(drawn, evidence, build, f"cases-{dataset}", caption)
     for dataset, own in groups(sizes, "dataset"):
@@ -125,9 +129,10 @@ def importance_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
 
 
 def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterator[Block]:
-    """Accuracy against the time of each pruned network, one figure a data set and device."""
+    """Accuracy against the time of each pruned network, figures of their own for each device."""
     timed = depths[depths["median_ms"].notna()]
-    for (dataset, device), own in groups(timed, ["dataset", "device"]):
+    parts = [(device, *part) for device, own in groups(timed, "device") for part in _shared(own)]
+    for device, dataset, own in parts:
         drawn = accuracy.accuracy_by_time(own, _marks(evidence), evidence.study.depth)
         caption = (
             f"{dataset}: mean test IoU against the median time of an image on {device}, for each network pruned to "
@@ -138,8 +143,8 @@ def time_plates(evidence: Evidence, depths: pd.DataFrame, build: Path) -> Iterat
 
 
 def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
-    """Learning curves, one figure a data set."""
-    for dataset, own in groups(evidence.epochs, "dataset"):
+    """Learning curves."""
+    for dataset, own in _shared(evidence.epochs, 3):
         drawn = curves.learning_curves(own, _marks(evidence), evidence.study.depth)
         caption = (
             f"{dataset}: validation IoU and validation loss (the mean over heads) by epoch. Thick lines: mean over "
@@ -149,9 +154,33 @@ def curve_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
         yield plate(drawn, evidence, build, f"curves-{dataset}", caption)
 
 
+def _shared(table: pd.DataFrame, most: int = 6) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Parts of a table that share a figure, with the name of each: a data set, with a panel for each encoder.
+
+    Where there is one encoder, several data sets: each stands where a figure has an encoder, ``most`` in a figure.
+    """
+    names = first(table, "dataset") if len(table) else []
+    if len(names) < 2 or len(first(table, "encoder")) > 1:
+        yield from groups(table, "dataset")
+        return
+    for start in range(0, len(names), most):
+        some = names[start : start + most]
+        own = table[table["dataset"].isin(some)]
+        yield f"{listed(some)}, with {own['encoder'].iloc[0]}", own.assign(encoder=own["dataset"])
+
+
+def _counted(evidence: Evidence, cases: "pd.Series[int]") -> str:
+    """How many seeds, and how many test cases of each data set, in words."""
+    sizes = cases.unique()
+    named = listed([f"{count} of {name}" for name, count in cases.items()])
+    tested = f"{sizes[0]} test cases" if len(sizes) == 1 else f"test cases: {named}"
+    return f"n = {finished_seeds(evidence)}, {tested}{' each' if len(sizes) == 1 < len(cases) else ''}."
+
+
 def plate(drawn: Figure, evidence: Evidence, build: Path, name: str, caption: str, told: str = "") -> Block:
     """Save a figure; ``told`` adds to its caption what is seen in it, for who cannot."""
-    file = f"{slug(evidence.study.name)}-{slug(name)}.svg"
+    short = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}-{fingerprint(name)}"
+    file = f"{slug(evidence.study.name)}-{slug(short)}.svg"
     save(drawn, build / file)
     return figure(file, hashed(build / file), caption, f"{caption} {told}".strip())
 
