@@ -84,7 +84,8 @@ def board(titles: Sequence[str], kinds: Sequence[str], words: int, below: float 
     top = 0.05 + max(map(len, lines)) * 1.25 * size / 72
     row = side + 0.06 + words * 1.2 * 6.5 / 72
     height = top + row * len(kinds) + below
-    figure = Figure(figsize=(WIDTH, height), layout="none")
+    figure = Figure(figsize=(WIDTH, height))
+    figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)
