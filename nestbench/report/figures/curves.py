@@ -38,7 +38,8 @@ def learning_curves(epochs: pd.DataFrame, marks: Marks, depth: int, metric: str 
         for axes, column, scale in ((left, "validation_iou", 100.0), (right, "validation_loss", 1.0)):
             by_seed = here.pivot_table(index="epoch", columns=["model", "seed"], values=column, sort=False).sort_index()
             for model in first(here, "model"):
-                _curve(axes, scale * by_seed.xs(model, axis=1, level="model").dropna(how="all"), marks[model])
+                own = pd.DataFrame(by_seed[model]).dropna(how="all")
+                _curve(axes, scale * own, marks[model])
         for axes, name in ((left, f"validation {metric} (points)"), (right, "validation loss")):
             label(axes, "epoch", name, linear=True)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

@@ -53,7 +53,7 @@ def _heads(key: tuple[str, ...], cases: pd.DataFrame) -> Iterator[dict[str, obje
     outputs = sorted((o for o in first(cases, "output") if o != "ensemble"), key=lambda name: int(name[1:]))
     grids = {key: grid(own) for key, own in groups(cases, ["split", "output"])}
     for output in outputs[:-1]:
-        row: dict[str, object] = dict(zip(CELL, key, strict=True)) | {"output": output, "deepest": outputs[-1]}
+        row: dict[str, object] = {**dict(zip(CELL, key, strict=True)), "output": output, "deepest": outputs[-1]}
         for side in _SIDES:
             differences = (grids[side, output] - grids[side, outputs[-1]]).dropna(how="all").dropna(axis="columns")
             row[f"{side}_moments"] = moments(differences.to_numpy())
