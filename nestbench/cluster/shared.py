@@ -46,9 +46,12 @@ def _token(folder: Path) -> IO[str]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the tokens that nobody holds: a coordinator that was killed left them."""
+    """Remove the tokens that nobody holds: a coordinator that was killed left them.
+
+    What cannot be removed, such as another user's in a folder that several share, stays.
+    """
     for path in folder.glob(".shared.*"):
-        with suppress(FileNotFoundError), path.open("r+") as file:  # NFS lets only who may write hold a file
+        with suppress(OSError), path.open("r+") as file:  # NFS lets only who may write hold a file
             if take(file):
                 path.unlink(missing_ok=True)
 

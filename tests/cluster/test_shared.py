@@ -39,6 +39,12 @@ def test_tokens_are_swept_from_any_folder_by_the_next_coordinator_but_not_those_
         assert set(tmp_path.iterdir()) == left.keys()
 
 
+def test_a_token_that_cannot_be_swept_such_as_another_users_stays_and_stops_nobody(tmp_path):
+    (tmp_path / ".shared.another").mkdir()  # as little a file that can be opened as one that may not be
+    with tokens([tmp_path]) as left:
+        assert set(tmp_path.iterdir()) == {tmp_path / ".shared.another", *left}
+
+
 def test_a_folder_of_the_same_name_on_another_disk_is_told_apart(tmp_path):
     with tokens([tmp_path]) as left:
         (path,) = left
