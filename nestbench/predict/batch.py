@@ -81,12 +81,14 @@ def _classes(engine: Engine, task: Task, taken: Taken, manner: Manner) -> Done:
 
 def _objects(network: Engine | Finder, task: Task, taken: Taken, way: Way, manner: Manner) -> Done:
     labels = predict_objects(network, taken.pixels, way, **manner)
-    count = int(labels.max())
-    if count > MOST_OBJECTS:
-        raise RequestError(f"it has {count:,} objects, and a mask holds at most {MOST_OBJECTS:,}")
+    highest = int(labels.max())
+    if highest > MOST_OBJECTS:
+        raise RequestError(f"it has {highest:,} objects, and a mask holds at most {MOST_OBJECTS:,}")
     write_mask(labels.astype(np.uint16), task.mask, taken.grid)
-    inside = int(np.count_nonzero(labels))
-    return Done(task, (labels.size - inside, inside), count)
+    pixels = np.bincount(labels.ravel())
+    inside = int(pixels[1:].sum())
+    # In an image smaller than training saw them, small objects may have no pixel left.
+    return Done(task, (labels.size - inside, inside), int(np.count_nonzero(pixels[1:])))
 
 
 def _reason(task: Task, error: Exception) -> str:

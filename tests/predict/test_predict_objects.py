@@ -20,7 +20,7 @@ from nestbench.instances.separate import Separation
 from nestbench.instances.ways import Least
 from nestbench.model import build, save
 from nestbench.model.files import Use
-from nestbench.predict.objects import predict_objects
+from nestbench.predict.objects import _restored, predict_objects
 
 EVERY = Least(0.0)
 """An untrained Mask R-CNN is sure of little."""
@@ -95,6 +95,17 @@ def test_the_command_writes_the_number_of_each_pixels_object_in_16_bits(here: Pa
         capsys.readouterr().out.splitlines()[-1]
         == "1 of 1 images to objects in out by masks, resized to 32 pixels a side"
     )
+
+
+@pytest.mark.usefixtures("here")
+def test_an_object_without_a_pixel_in_a_smaller_image_is_not_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.arange(1, 26, dtype=np.int32).reshape(5, 5)
+    monkeypatch.setattr("nestbench.predict.batch.predict_objects", lambda *_, **__: _restored(labels, (2, 3)))
+    assert said("--json") == 0
+    (image,) = json.loads(capsys.readouterr().out)["images"]
+    assert image["objects"] == len(np.unique(np.asarray(Image.open("out/a.png")))) == 6
 
 
 @pytest.mark.parametrize(
