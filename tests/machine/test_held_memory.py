@@ -9,8 +9,6 @@ from nestbench.machine.memory import begin_anew, growth, held
 
 MIB = 2**20
 
-MIB = 2**20
-
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets a peak")
 def test_the_peak_counts_what_was_freed_again():

@@ -125,6 +125,7 @@ def test_a_run_says_what_its_training_held(events):
     held = [event.result.memory for event in events if isinstance(event, Finished)]
     assert len(held) == 6
     assert all(isinstance(value, int) and 0 <= value < 2**34 for value in held)
+    assert max(held) > 2**20
 
 
 def mean_iou_of(place, case):
