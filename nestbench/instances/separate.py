@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from skimage.feature import peak_local_max
 from skimage.measure import label
@@ -27,6 +28,9 @@ _CORNERS = 2
 @dataclass(frozen=True)
 class Separation:
     """How objects are told apart in a foreground probability."""
+
+    # Without this a file of weights that says strange things of a way (``instances.ways``) would mean all defaults.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     method: Method = "components"
     """``components``: connected pixels are an object. ``watershed``: each hill of the distance to the background is."""

@@ -132,6 +132,8 @@ def test_a_file_written_before_such_things_were_kept_still_loads(small):
         '{"size": true}',
         '{"classes": [1]}',
         '{"apart": {"method": "by eye"}}',
+        '{"apart": {"method": "watershed", "of": "tomorrow"}}',
+        '{"apart": {"least": 0.7, "of": "tomorrow"}}',
         "[]",
         "{",
     ],
