@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import requires
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from fake_results import write_fake
 from PIL import Image
 
 from nestbench.errors import RequestError
+from nestbench.report.blocks import code
 from nestbench.report.chapters import Tables, make_tables
 from nestbench.report.figures import plates
 from nestbench.report.figures.style import FONTS
@@ -45,7 +47,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pages(evidence: Evidence, numbers: Tables, build: Path) -> list[np.ndarray]:
     """The typeset pages as grey images."""
-    typeset(compose([evidence], [numbers], build), build, build / "out.pdf")
+    return pages_of(compose([evidence], [numbers], build), build)
+
+
+def pages_of(content: dict[str, Any], build: Path) -> list[np.ndarray]:
+    """A report's content as grey images of its pages."""
+    typeset(content, build, build / "out.pdf")
     drawn = typst.compile(
         build / "report.typ", root=build, font_paths=[FONTS], ignore_system_fonts=True, format="png", ppi=DPI
     )
@@ -147,6 +154,15 @@ def test_a_wide_study_with_long_names_stays_within_the_margins(
         assert page[:, :margin].min() == 255
         assert page[:, -margin:].min() == 255
         assert page[-margin // 2 :].min() == 255
+
+
+@pytest.mark.parametrize("lines", [60, 100, 130])
+def test_a_study_file_of_long_lines_does_not_run_off_the_page(lines: int, tmp_path: Path) -> None:
+    text = "\n".join(f"- name: {number:03} {'of a long folder ' * 5}" for number in range(lines))
+    chapter = {"title": "a", "question": "b", "notice": "", "answers": [], "blocks": [code(text)]}
+    content = {"title": "a", "chapters": [chapter], "seals": {}, "made_with": made_with()}
+    for page in pages_of(content, tmp_path):
+        assert page[-int(0.9 / 2.54 * DPI) :].min() == 255
 
 
 @pytest.mark.parametrize(
