@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nestbench.cli.answers import AsJson, say_json
+from nestbench.cli.predicted import as_data, facts, in_words
 from nestbench.cli.study_file import Device, checked_device
 from nestbench.cli.weights import opened
 from nestbench.errors import RequestError, unknown
@@ -90,8 +91,7 @@ def predict(
 
     plan = plan_for(engine, device, cache_root())
     model, about = _opened(weights, depth, asked)
-    if probabilities:
-        _refuse_apart(model, about)
+    _refuse_apart(model, about, probabilities, window)
     tasks = plan_tasks(find_images(images, about.marks), out, probabilities)
     check_options(model.spec, about.size, window, overlap, about.patch)
     check_tasks(tasks, model.spec)
@@ -100,21 +100,23 @@ def predict(
     writable(out)
     done = _follow(predict_files(ready, tasks, about, window, overlap), len(tasks), quiet=as_json)
     if as_json:
-        facts = {"weights": str(weights), "output": model.spec.outputs[-1], **_facts(about, window, model.spec.dims)}
-        say_json(facts | {"images": [_as_data(one) for one in done]})
+        said = {"weights": str(weights), "output": model.spec.outputs[-1], **facts(model, about, window)}
+        say_json(said | {"images": [as_data(one) for one in done]})
     else:
         what = "masks" if all(one.objects is None for one in done) else "objects"
         good = f"{sum(not one.reason for one in done)} of {len(done)} images to {what} in {out}"
-        typer.echo(f"{good} by {model.spec.outputs[-1]}, {_in_words(about, window)}")
+        typer.echo(f"{good} by {model.spec.outputs[-1]}, {in_words(about, window)}")
     if any(one.reason for one in done):
         raise typer.Exit(1)
 
 
 def _opened(weights: Path, depth: int | None, asked: dict[str, Any]) -> "tuple[AnyNetwork, Use]":
-    """The network, pruned if that is asked for, and how it is to see images."""
-    from nestbench.model import prune
+    """The network, pruned if that is asked for, and how it is to see images: a Mask R-CNN whole, however it learnt."""
+    from nestbench.model import Detector, prune
 
     model, about = opened(weights)
+    if isinstance(model, Detector):
+        about = replace(about, patch=None)
     return model if depth is None else prune(model, depth), replace(about, **asked)
 
 
@@ -131,11 +133,14 @@ def _ready(model: "AnyNetwork", plan: "Plan", engine: str) -> "Engine | Finder":
     return make_finder(model, plan)
 
 
-def _refuse_apart(model: "AnyNetwork", about: "Use") -> None:
+def _refuse_apart(model: "AnyNetwork", about: "Use", probabilities: bool, window: int | None) -> None:
     from nestbench.model import Detector
 
-    if isinstance(model, Detector) or about.apart is not None:
+    whole = isinstance(model, Detector)
+    if probabilities and (whole or about.apart is not None):
         raise RequestError("--probabilities are of classes, and these weights tell objects apart")
+    if whole and window is not None:
+        raise RequestError("--window is for networks of classes, and these weights' Mask R-CNN sees images whole")
 
 
 def _asked(size: str | None) -> dict[str, Any]:
@@ -147,38 +152,6 @@ def _asked(size: str | None) -> dict[str, Any]:
     if not (size.isdecimal() and int(size) > 0):
         raise RequestError(f"--size '{size}' is neither a whole number of pixels above 0 nor '{OWN}'")
     return {"size": int(size)}
-
-
-def _facts(about: "Use", window: int | None, dims: int) -> dict[str, Any]:
-    """How images were taken, as JSON data."""
-    from nestbench.predict.masks import WINDOW
-
-    return {
-        "size": about.size,
-        "spacing": about.spacing,
-        "patch": about.patch,
-        "window": window or about.patch or WINDOW[dims],
-        "values": about.window,
-        "percentiles": None if about.window else about.percentiles,
-        "classes": list(about.classes),
-        "marks": list(about.marks),
-    }
-
-
-def _in_words(about: "Use", window: int | None) -> str:
-    """How images were taken."""
-    said = []
-    if about.spacing is not None:
-        steps = about.spacing if isinstance(about.spacing, tuple) else (about.spacing,)
-        said.append(f"resampled to {' x '.join(f'{step:g}' for step in steps)} mm")
-    if about.size is not None:
-        said.append(f"resized to {about.size} pixels a side")
-    said = said or ["as they are"]
-    if side := window or about.patch:
-        said.append(f"in windows of {side} pixels a side")
-    if about.window is not None:
-        said.append("values from {:g} to {:g}".format(*about.window))
-    return ", ".join(said)
 
 
 def _follow(events: "Iterable[Done]", total: int, quiet: bool) -> "list[Done]":
@@ -195,21 +168,3 @@ def _follow(events: "Iterable[Done]", total: int, quiet: bool) -> "list[Done]":
         elif not (live or quiet):
             typer.echo(f"{one.task.source} -> {one.task.mask}")
     return done
-
-
-def _as_data(one: "Done") -> dict[str, Any]:
-    image: dict[str, Any] = {"image": str(one.task.source)}
-    if one.task.others:
-        image["others"] = [str(path) for path in one.task.others]
-    if one.reason:
-        return image | {"error": one.reason}
-    probabilities = one.task.probabilities
-    return (
-        image
-        | {
-            "mask": str(one.task.mask),
-            "probabilities": None if probabilities is None else str(probabilities),
-            "pixels": list(one.pixels),
-        }
-        | ({} if one.objects is None else {"objects": one.objects})
-    )

@@ -97,6 +97,17 @@ def test_the_command_writes_the_number_of_each_pixels_object_in_16_bits(here: Pa
     )
 
 
+def test_a_mask_r_cnn_that_learnt_in_windows_is_said_to_see_images_whole(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(sided("maskrcnn"), "w", Use(patch=16, apart=EVERY))
+    assert said("--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["window"], told["patch"]) == (None, None)
+    assert said() == 0
+    assert capsys.readouterr().out.endswith("1 of 1 images to objects in out by masks, as they are\n")
+
+
 @pytest.mark.usefixtures("here")
 def test_an_object_without_a_pixel_in_a_smaller_image_is_not_counted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -113,6 +124,10 @@ def test_an_object_without_a_pixel_in_a_smaller_image_is_not_counted(
     [
         (("--probabilities",), "--probabilities are of classes, and these weights tell objects apart"),
         (("--engine", "openvino"), "engine 'openvino' takes networks of classes, and no Mask R-CNN (allowed: torch)"),
+        (
+            ("--window", "16"),
+            "--window is for networks of classes, and these weights' Mask R-CNN sees images whole",
+        ),
         (("--depth", "2"), "cannot prune Mask R-CNN to depth 2"),
     ],
 )
