@@ -32,8 +32,8 @@ class Keeper:
     ) -> None:
         self._path, self._identity, self._stop, self._say, self._every = path, identity, stop, say, every
         self._last = time.monotonic()
-        self.paused = False
-        """Whether training went on in this process."""
+        self.trained = False
+        """Whether a step of training was taken in this process."""
 
     def resume(self, course: Course) -> None:
         """Bring a course to where its checkpoint has it; leave it at its start where there is none that can be used."""
@@ -53,7 +53,6 @@ class Keeper:
 
         Raises StoppedError where it is to stop, once the checkpoint is on the disk.
         """
-        self.paused = True
         stopping = self._stop()
         if stopping or time.monotonic() - self._last >= self._every:
             self.keep(course, seconds)

@@ -77,7 +77,10 @@ def _epoch(course: Course, lesson: Lesson, keeper: Keeper | None) -> Epoch:
             keeper.pause(course, time.perf_counter() - began)
 
     course.settle_random(lesson.seed)
+    behind = course.steps
     _pass(course, lesson, pause)
+    if keeper and course.steps > behind:
+        keeper.trained = True
     train_loss = float(course.loss) / len(lesson.training) / len(course.model.spec.heads)
     _finite(train_loss, "training", index)
     validation_loss, score = lesson.validate(course.model, pause)

@@ -63,8 +63,8 @@ def execute(job: Job, on_epoch: OnEpoch, stop: Stop) -> Result:
             return on_epoch(epoch)
 
         epochs, stopped = _train(job, data, model, keeper, heard)
-        # Where all training lies behind, in a process that was stopped, nothing of it was held here.
-        memory = grown() if keeper.paused else None
+        # Where every step lies behind, in a process that was stopped, nothing of training was held here.
+        memory = grown() if keeper.trained else None
         done = _judged(job, data, model, epochs, stopped, stop)
         return write_result(folder, replace(done, memory=memory))
 

@@ -114,6 +114,15 @@ def test_training_that_has_ended_is_gone_on_from_without_a_step(tmp_path, recipe
     assert torch.equal(weights(again), weights(whole))
 
 
+@pytest.mark.parametrize(("when", "trained"), [(14, True), (15, False), (16, False)])
+def test_a_keeper_knows_whether_a_step_was_still_to_be_taken_and_not_validation_alone(tmp_path, when, trained):
+    first, second = (Keeper(tmp_path / "c", IDENTITY, StopAt(one), every=1e9) for one in (when, None))
+    with pytest.raises(StoppedError):
+        list(fitting(fresh(), keeper=first))
+    assert len(list(fitting(fresh(), keeper=second))) == 4
+    assert (first.trained, second.trained) == (True, trained)
+
+
 def stopped(path, block="modern"):
     with pytest.raises(StoppedError):
         list(fitting(fresh(block), keeper=Keeper(path, IDENTITY, StopAt(6))))

@@ -179,9 +179,7 @@ def _explained(compared: pd.DataFrame) -> pd.DataFrame:
     """Why there is no test, where there is none."""
     lacking = [compared["seeds"] < FEWEST_SEEDS, compared["subjects"] < 2]
     reason = np.select(lacking, [f"fewer than {what} in common" for what in ("three seeds", "two subjects")], "")
-    return compared.assign(
-        reason=reason, seeds=compared["seeds"].astype(int), subjects=compared["subjects"].astype(int)
-    )
+    return compared.assign(reason=reason).astype({"seeds": int, "subjects": int})
 
 
 def _said(difference: float, p_holm: float, p_equivalent: float, margin: float) -> str:
