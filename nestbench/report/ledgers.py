@@ -27,7 +27,8 @@ _COSTS = (
 _MEMORY = {
     "cpu": (
         "Peak memory: by how much the resident memory of a run's process grew while it trained, the median over "
-        "seeds: network, optimiser, activations and the data that it holds."
+        "seeds: network, optimiser, activations and the data that it holds. A process's first run also pays for what "
+        "is loaded once."
     ),
     "cuda": (
         "Peak memory: what training held of the GPU's, as torch's allocator counts it, the median over seeds: network, "

@@ -79,9 +79,17 @@ def _runs(study: Study, cell: Cell) -> Iterator[Run]:
 
 
 def _status(run: Run, folder: Path) -> RunStatus:
+    found = _done(run, folder) or _undone(run, folder)
+    # A run that ended between the two looks has neither a mark nor a checkpoint any more.
+    return found if found.state in ("done", "running") else _done(run, folder) or found
+
+
+def _done(run: Run, folder: Path) -> RunStatus | None:
     result = read_result(folder)
-    if result is not None:
-        return RunStatus(run, "done", "", result.epochs, result.validation, result.seconds)
+    return None if result is None else RunStatus(run, "done", "", result.epochs, result.validation, result.seconds)
+
+
+def _undone(run: Run, folder: Path) -> RunStatus:
     mark = at_work(folder)
     if mark is not None:
         where = f"process {mark.process} on {mark.host}"

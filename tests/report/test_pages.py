@@ -26,6 +26,7 @@ from nestbench.report.chapters import Tables, make_tables
 from nestbench.report.figures import plates
 from nestbench.report.figures.style import FONTS
 from nestbench.report.gather import Evidence, gather
+from nestbench.report.names import title
 from nestbench.report.pages import build_report, compose
 from nestbench.report.printing import made_with, typeset
 from nestbench.study.files import dump_study
@@ -135,6 +136,17 @@ def test_results_that_kept_no_heads_and_no_memory_say_so(evidence: Evidence, tmp
     assert "What single heads found in these cases was not kept when these runs were made" in said
     assert "Peak memory of training was not recorded when these runs were made" in said
     assert "peak memory" not in said
+
+
+def test_whose_heads_were_not_kept_is_named_where_others_were(evidence: Evidence, tmp_path: Path) -> None:
+    (lost, *kept) = evidence.heads
+    some = replace(evidence, heads={key: evidence.heads[key] for key in kept})
+    (content,) = compose([some], [make_tables(some)], tmp_path)["chapters"]
+    dataset, encoder, model = lost
+    said = json.dumps(content, ensure_ascii=False)
+    assert f"What single heads of {title(model, evidence.study.depth)} on {dataset}, {encoder}, found" in said
+    (whole,) = compose([evidence], [make_tables(evidence)], tmp_path / "whole")["chapters"]
+    assert "What single heads" not in json.dumps(whole)
 
 
 def test_a_report_leaves_the_collector_of_garbage_as_it_was(results: Path, tmp_path: Path) -> None:

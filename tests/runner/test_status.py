@@ -30,6 +30,17 @@ def folder_of(place, number):
     return folder
 
 
+def test_a_run_that_ends_while_it_is_looked_at_is_done(tmp_path, monkeypatch):
+    folder = folder_of(tmp_path, 0)
+
+    def ended(place: Path) -> None:
+        if place == folder:
+            write_result(folder, RESULT)
+
+    monkeypatch.setattr("nestbench.runner.status.at_work", ended)  # looked at after the result
+    assert [row.state for row in study_status(STUDY, tmp_path)][:2] == ["done", "waiting"]
+
+
 def test_every_trial_and_seed_has_a_state(tmp_path):
     write_result(folder_of(tmp_path, 0), RESULT)
     write_failure(folder_of(tmp_path, 1), "the loss is not finite")

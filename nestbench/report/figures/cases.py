@@ -11,10 +11,12 @@ from nestbench.report.figures.overlays import WHOLE, cut, overlays
 from nestbench.report.figures.plates import plate
 from nestbench.report.frames import CELL, rows
 from nestbench.report.gather import Evidence
-from nestbench.report.names import shortened, title
+from nestbench.report.names import listed, shortened, title
+from nestbench.report.pictures import CellKey
 
 _NO_HEADS = (
-    "What single heads found in these cases was not kept when these runs were made: only whole networks can be shown."
+    "What single heads{whose} found in these cases was not kept when these runs were made: only whole networks can be "
+    "shown."
 )
 
 
@@ -51,8 +53,10 @@ def head_plates(evidence: Evidence, build: Path) -> Iterator[Block]:
             f"(ensemble). {_LINES}{_PARTS if cut(overlay) else ''}"
         )
         yield plate(overlays(overlay, found, iou), evidence, build, f"heads-{dataset}-{encoder}-{model}", caption)
-    if not evidence.heads and _any_several(scores):
-        yield paragraph(_NO_HEADS)
+    lacking = [key for key in _several(scores) if key not in evidence.heads]
+    if lacking:
+        whose = f" of {listed([f'{title(m, depth)} on {d}, {e},' for d, e, m in lacking])}" if evidence.heads else ""
+        yield paragraph(_NO_HEADS.format(whose=whose))
 
 
 _LINES = "Blue area: truth; red line: prediction of the first finished seed, with the whole case's IoU in points below."
@@ -72,6 +76,7 @@ def _panel(scores: pd.DataFrame, dataset: str, encoder: str) -> pd.DataFrame:
     return scores[(scores["dataset"] == dataset) & (scores["encoder"] == encoder)]
 
 
-def _any_several(scores: pd.DataFrame) -> bool:
+def _several(scores: pd.DataFrame) -> list[CellKey]:
+    """The cells whose networks have several outputs."""
     outputs = scores.drop_duplicates([*CELL, "output"]).groupby(CELL, sort=False).size()
-    return bool((outputs > 1).any())
+    return [(str(d), str(e), str(m)) for d, e, m in outputs.index[outputs > 1]]

@@ -173,7 +173,7 @@ def _counted(evidence: Evidence, cases: "pd.Series[int]") -> str:
     """How many seeds, and how many test cases of each data set, in words."""
     sizes = cases.unique()
     named = listed([f"{count} of {name}" for name, count in cases.items()])
-    tested = f"{sizes[0]} test cases" if len(sizes) == 1 else f"test cases: {named}"
+    tested = counted(sizes[0], "test case") if len(sizes) == 1 else f"test cases: {named}"
     return f"n = {finished_seeds(evidence)}, {tested}{' each' if len(sizes) == 1 < len(cases) else ''}."
 
 
