@@ -145,7 +145,7 @@ def test_whose_heads_were_not_kept_is_named_where_others_were(evidence: Evidence
     dataset, encoder, model = lost
     said = json.dumps(content, ensure_ascii=False)
     assert f"What single heads of {title(model, evidence.study.depth)} on {dataset}, {encoder}, found" in said
-    (whole,) = compose([evidence], [make_tables(evidence)], tmp_path / "whole")["chapters"]
+    (whole,) = compose([evidence], [make_tables(evidence)], tmp_path)["chapters"]
     assert "What single heads" not in json.dumps(whole)
 
 
