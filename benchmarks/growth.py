@@ -1,6 +1,6 @@
 """How the cost of UNet++ grows: with image size, batch, depth, width, cases and runs.
 
-    python benchmarks/growth.py [--rounds 5] [--threads N] [--device auto]
+    python benchmarks/growth.py [--rounds 5] [--only runs] [--threads N] [--device auto]
 
 A training step on timm:resnet18 under the machine's plan, one thing changed at a time from 96 x 96 pixels, a batch of
 16, depth 4 and width 16. Cases: preparing a synthetic data set of so many, into an empty folder each time. Runs: the
@@ -111,7 +111,7 @@ def reporting(results: Path, count: int) -> Pass:
         shutil.copytree(first, first.parent / f"seed-{seed}")
     file = study / "study.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace("seeds: 1", f"seeds: {count}"), encoding="utf-8")
-    return partial(build_report, study, study / "report.pdf")
+    return partial(build_report, [study], study / "report.pdf")
 
 
 def made(scratch: Path) -> Path:
@@ -162,13 +162,16 @@ def limit(axis: Axis, memory: list[int], room: int) -> int:
 
 
 def main() -> None:
-    asked: Namespace = options(__doc__, rounds=5).parse_args()
+    parser = options(__doc__, rounds=5)
+    parser.add_argument("--only", choices=(*AXES, "cases", "runs"), nargs="+", help="only these tables")
+    asked: Namespace = parser.parse_args()
     plan = replace(choose_plan(asked.device, cache=cache_root()), threads=asked.threads)
     print(f"{device_name(plan.device)}, {plan.threads} threads, torch {torch.__version__}, ", end="")
     print(f"{plan.precision}, {plan.memory_format}, {asked.rounds} rounds; from {START}")
     with TemporaryDirectory() as scratch:
         for axis in axes(plan, made(Path(scratch))):
-            show(axis, asked.rounds)
+            if not asked.only or axis.name in asked.only:
+                show(axis, asked.rounds)
 
 
 if __name__ == "__main__":
