@@ -13,7 +13,8 @@ import resource, torch
 from nestbench.machine import Plan
 
 def faults():
-    torch.ones(2**24)
+    for _ in range(16):  # where small blocks lie decides how soon one that was freed is large enough for the next
+        torch.ones(2**24)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(8):
         torch.ones(2**24)
