@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from nestbench.report.frames import CELL, PANEL
 from nestbench.report.instances.objects import Objects, read_objects
 from nestbench.report.pictures import Bytes, CellKey, Overlay, read_found, read_overlay
 from nestbench.report.scored import empty_cases, scored
-from nestbench.results.finished import read_run
+from nestbench.results.finished import Finished, read_run
 from nestbench.results.places import run_folder
 from nestbench.results.records import Result, read_failure
 from nestbench.results.seal import seal
@@ -109,8 +110,7 @@ def gather(folder: Path) -> Evidence:
     empty: dict[str, tuple[int, int]] = {}
     for cell in study.cells():
         done = []
-        for run in _runs(study, cell):
-            told = read_run(run_folder(folder, run))
+        for run, told in zip(_runs(study, cell), _read(study, cell, folder), strict=True):
             rows.append(_run_row(run, run_folder(folder, run), told.result if told else None))
             if told:
                 finished.append((run, told.result))
@@ -153,6 +153,12 @@ def gather(folder: Path) -> Evidence:
 def _runs(study: Study, cell: Cell) -> Iterator[Run]:
     for seed in range(study.seeds):
         yield Run(cell=cell, recipe=study.recipe, seed=seed)
+
+
+def _read(study: Study, cell: Cell, folder: Path) -> Iterator[Finished | None]:
+    """What each run of a cell left, in order; a second one is read while the first is taken apart."""
+    with ThreadPoolExecutor(2) as readers:
+        yield from readers.map(read_run, [run_folder(folder, run) for run in _runs(study, cell)])
 
 
 def _name(run: Run) -> dict[str, Any]:
