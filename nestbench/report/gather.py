@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from nestbench.report.beside import read_description, read_importances, read_pla
 from nestbench.report.frames import CELL, PANEL
 from nestbench.report.instances.objects import Objects, read_objects
 from nestbench.report.pictures import Bytes, CellKey, Overlay, read_found, read_overlay
-from nestbench.report.scored import empty_cases, scored
+from nestbench.report.scored import Scored, empty_cases, scored
 from nestbench.results.finished import Finished, read_run
 from nestbench.results.places import run_folder
 from nestbench.results.records import Result, read_failure
@@ -98,6 +98,15 @@ class Evidence:
         return chosen.drop(columns=["split", "primary"])
 
 
+class _Collected(NamedTuple):
+    """What runs left, those that are finished in the order of the study."""
+
+    rows: list[dict[str, Any]]
+    finished: list[tuple[Run, Result]]
+    tables: list[Scored]
+    empty: dict[str, tuple[int, int]]
+
+
 def gather(folder: Path) -> Evidence:
     """Read the results of a study.
 
@@ -106,18 +115,7 @@ def gather(folder: Path) -> Evidence:
     if not (folder / "study.yaml").exists():
         raise RequestError(f"there are no results in '{folder}': 'nestbench study run' makes them")
     study = read_study(folder / "study.yaml")
-    rows, finished, tables = [], [], []
-    empty: dict[str, tuple[int, int]] = {}
-    for cell in study.cells():
-        done = []
-        for run, told in zip(_runs(study, cell), _read(study, cell, folder), strict=True):
-            rows.append(_run_row(run, run_folder(folder, run), told.result if told else None))
-            if told:
-                finished.append((run, told.result))
-                done.append(told)
-        tables += scored(done, study.task)
-        if done and cell.dataset.title not in empty:
-            empty[cell.dataset.title] = empty_cases(done[0].cases)
+    rows, finished, tables, empty = _collected(study, folder)
     if not finished:
         raise RequestError(f"no run of the study '{study.name}' in '{folder}' is finished: there is nothing to report")
     titles = list(dict.fromkeys(run.cell.dataset.title for run, _ in finished))
@@ -148,6 +146,23 @@ def gather(folder: Path) -> Evidence:
         environments=tuple(environments[key] for key in sorted(environments)),
         seal=seal(folder),
     )
+
+
+def _collected(study: Study, folder: Path) -> _Collected:
+    """What every run of a study left."""
+    rows, finished, tables = [], [], []
+    empty: dict[str, tuple[int, int]] = {}
+    for cell in study.cells():
+        done = []
+        for run, told in zip(_runs(study, cell), _read(study, cell, folder), strict=True):
+            rows.append(_run_row(run, run_folder(folder, run), told.result if told else None))
+            if told:
+                finished.append((run, told.result))
+                done.append(told)
+        tables += scored(done, study.task)
+        if done and cell.dataset.title not in empty:
+            empty[cell.dataset.title] = empty_cases(done[0].cases)
+    return _Collected(rows, finished, tables, empty)
 
 
 def _runs(study: Study, cell: Cell) -> Iterator[Run]:
