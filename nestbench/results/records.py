@@ -49,6 +49,9 @@ class Result:
     parameters: int
     seconds: float
     """Wall-clock seconds of training, validation included."""
+    testing: float | None = None
+    """Wall-clock seconds of the test: its network's answers, what is counted of them, and their files. None where there
+    was none, or where it was not recorded."""
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     """Test scores by output (``L1``.., ``ensemble``) and metric, means over subjects; empty for a search's trial."""
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -81,6 +84,11 @@ class Epoch:
     """Mean foreground IoU; of a Mask R-CNN the mean Score (``results.instance_scores``)."""
     best: bool
     seconds: float
+    feeding: float | None = None
+    """Seconds of them in which training waited for its batches: on a CPU what feeding takes, on a GPU, which works
+    meanwhile, at most what it costs. None in results of versions that did not note it."""
+    validating: float | None = None
+    """Seconds of them that the look at the validation side took; None likewise."""
 
 
 def fingerprint(content: Any) -> str:

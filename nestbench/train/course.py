@@ -42,6 +42,8 @@ class Course:
         """Sum over the images and heads that this epoch has shown."""
         self.seconds = 0.0
         """That this epoch has taken up to when it was last interrupted."""
+        self.feeding = 0.0
+        """Of this epoch's seconds those in which it waited for its batches."""
         self._random: Tensors = {}
 
     def end_epoch(self, epoch: Epoch) -> None:
@@ -49,7 +51,7 @@ class Course:
         self.epochs.append(epoch)
         if epoch.best:
             self.best = copy.deepcopy(self.model.state_dict())
-        self.steps, self.loss, self.seconds = 0, torch.zeros_like(self.loss), 0.0
+        self.steps, self.loss, self.seconds, self.feeding = 0, torch.zeros_like(self.loss), 0.0, 0.0
 
     def settle_random(self, seed: int) -> None:
         """Set the random numbers of the step that comes: those of an epoch's start, or where it was interrupted."""
@@ -72,6 +74,7 @@ class Course:
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "steps": self.steps,
             "seconds": seconds,
+            "feeding": self.feeding,
             "groups": adam["param_groups"],
             "rate": self.rate.state(),
         }
@@ -93,13 +96,14 @@ class Course:
             like = parameters[int(index)]
             moments.setdefault(int(index), {})[key] = value if value.dim() == 0 else _like(value, like)
         epochs = [Epoch(**epoch) for epoch in saved.facts["epochs"]]
-        steps, seconds, rate = int(saved.facts["steps"]), float(saved.facts["seconds"]), saved.facts["rate"]
+        steps, rate = int(saved.facts["steps"]), saved.facts["rate"]
+        seconds, feeding = float(saved.facts["seconds"]), float(saved.facts.get("feeding", 0.0))
         loss, random = saved.tensors["loss"].to(self.device), _part(saved.tensors, "random")
         # All that can be wrong is known now, or in the first of these lines: nothing is taken over by halves.
         self.optimiser.load_state_dict({"state": moments, "param_groups": saved.facts["groups"]})
         self.model.load_state_dict(model)
         self.rate.restore(rate)
-        self.best, self.epochs, self.steps, self.seconds = best, epochs, steps, seconds
+        self.best, self.epochs, self.steps, self.seconds, self.feeding = best, epochs, steps, seconds, feeding
         self.loss, self._random = loss, random
 
 

@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nestbench.datasets.batches import training_batches
-from nestbench.datasets.feed import Feed
+from nestbench.datasets.feed import Batch, Feed
 from nestbench.errors import RunError
 from nestbench.machine import Plan
 from nestbench.model import AnyNetwork
@@ -83,11 +83,14 @@ def _epoch(course: Course, lesson: Lesson, keeper: Keeper | None) -> Epoch:
         keeper.trained = True
     train_loss = float(course.loss) / len(lesson.training) / len(course.model.spec.heads)
     _finite(train_loss, "training", index)
+    trained = time.perf_counter()  # nothing is pending on a GPU: the loss was read
     validation_loss, score = lesson.validate(course.model, pause)
+    validating = time.perf_counter() - trained
     _finite(validation_loss, "validation", index)
     course.rate.after_epoch(score)
     better = score > max((epoch.validation_iou for epoch in course.epochs), default=-1.0)
-    return Epoch(index, train_loss, validation_loss, score, better, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Epoch(index, train_loss, validation_loss, score, better, seconds, course.feeding, validating)
 
 
 def _pass(course: Course, lesson: Lesson, pause: Pause) -> None:
@@ -95,11 +98,22 @@ def _pass(course: Course, lesson: Lesson, pause: Pause) -> None:
     course.model.train()
     recipe, position = lesson.recipe, (lesson.seed, len(course.epochs))
     batches = training_batches(lesson.training, recipe.batch, *position, augmented=recipe.augment, start=course.steps)
-    for images, masks in batches:
+    for images, masks in _awaited(batches, course):
         course.loss += lesson.step(course.model, images, masks, course.optimiser) * len(images)
         course.rate.after_step()
         course.steps += 1
         pause()
+
+
+def _awaited(batches: Iterator[Batch], course: Course) -> Iterator[Batch]:
+    """The batches; for how long each was waited for is added up."""
+    while True:
+        asked = time.perf_counter()
+        batch = next(batches, None)
+        course.feeding += time.perf_counter() - asked
+        if batch is None:
+            return
+        yield batch
 
 
 def _finite(loss: float, side: str, epoch: int) -> None:

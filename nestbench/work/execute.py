@@ -1,6 +1,7 @@
 """One run as a stateless function of a job: train, test, and leave the files of its results."""
 
 import gc
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +24,7 @@ from nestbench.results.running import running
 from nestbench.train import Keeper, Lesson, fit, masks_lesson, objects_lesson
 from nestbench.work.diary import open_diary
 from nestbench.work.job import Job, Stop, network_spec
-from nestbench.work.judge import Judged, judge_instances, judge_masks
+from nestbench.work.judge import judge_instances, judge_masks
 
 OnEpoch = Callable[[Epoch], bool]
 """Called after each epoch; True asks the run to end."""
@@ -113,7 +114,8 @@ def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], st
     best = max((e for e in epochs if e.best), key=lambda e: e.index)
     write_epochs(folder, epochs)
     test = judge_instances if job.run.cell.task == "instance" else judge_masks
-    judged = Judged({}, {}) if job.run.trial is not None else test(job, data, model, stop)
+    began = time.perf_counter()
+    judged = None if job.run.trial is not None else test(job, data, model, stop)
     return Result(
         identity=job.identity,
         primary=outputs_of(model.spec)[-1] if job.run.cell.task == "instance" else model.spec.primary,
@@ -123,9 +125,10 @@ def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], st
         stopped=stopped,
         parameters=sum(p.numel() for p in model.parameters()),
         seconds=sum(e.seconds for e in epochs),
+        testing=time.perf_counter() - began if judged else None,
         parts=job.parts,
-        scores=judged.scores,
-        chosen=judged.chosen,
+        scores=judged.scores if judged else {},
+        chosen=judged.chosen if judged else {},
         environment=environment(job.plan),
     )
 
