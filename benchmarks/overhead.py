@@ -1,184 +1,136 @@
-"""What a study takes beside its training steps: data, calibration, feeding, validation, tests, start-up, report.
+"""What a whole study takes beside its training steps: data, calibration, feeding, validation, tests, start-up, report.
 
-    python benchmarks/overhead.py STUDY [--data DIR] [--models unet,unet++ds] [--epochs 10] [--device auto]
+    python benchmarks/overhead.py STUDY FOLDER [--data DIR] [--workers 2] [--device auto]
 
-A copy of the study, of one seed, these models (or all), so many epochs and no search, is run by `nestbench study run`
-with one worker: cold, with a cache of its own that is empty, so that preparing the data and calibrating count; then
-warm, with the same cache and a new folder of results. Nothing is prepared for it before.
+The study is run by ``nestbench study run``, whole, as a user would run it, with a cache of its own that is empty, so
+that preparing the data and calibrating count. Its results, its report and when the command began and ended are left in
+FOLDER: where they lie there already, only the table is made. Downloads of pretrained weights, if the study has any, are
+not part of the cache.
 
-What it is held against are as many training steps of the same networks on one batch of the data that is repeated, under
-the plan that the study chose, with its loss. Steps cannot take turns with a command, so half of the epochs' steps are
-taken before the warm run and half after it: how far the halves are apart says how steady the machine was. Seconds of
-epochs are those of the study's own records, in which steps, feeding, validation and checkpoints are one sum; feeding
-and validation are also taken alone, beside the steps. Downloads of pretrained weights, if the study has any, are not
-part of the cache.
+All seconds are those of a worker: one second of a command with two workers is two. What runs spend on steps, on waiting
+for their batches, on validation and on their tests they note themselves; from the first line of a run's log to its last
+is what it takes in all. The rest of the command is before the first of them (start-up, preparing, calibrating), after
+the last (timing, report), or between them. A worker that waits because no run is left to be begun is told apart: that
+goes by how many workers there are and how many runs. On a GPU, which works meanwhile, waiting for batches is at most
+what they cost.
 """
 
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from argparse import Namespace
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from asked import answer, bare, count, folder
 
-from nestbench import plugins
-from nestbench.datasets.batches import training_batches
-from nestbench.datasets.feed import feed
-from nestbench.datasets.open import data_root
-from nestbench.datasets.preparing import prepare
-from nestbench.datasets.splits import split_cases
-from nestbench.errors import RunError
-from nestbench.machine import Plan, device_name, wait
+from nestbench.errors import RequestError, RunError
+from nestbench.machine import Plan, device_name
 from nestbench.machine.device import find_device
-from nestbench.model import answering, construct
+from nestbench.results.atomic import write_json
 from nestbench.results.places import seed_folder
 from nestbench.results.reading import read_json
-from nestbench.results.records import read_epochs
-from nestbench.study.files import dump_study, read_study
-from nestbench.study.schema import Cell, Study
-from nestbench.train import gradients, training_step, validate
-from nestbench.work.job import network_spec
+from nestbench.results.records import read_epochs, read_result
+from nestbench.study.files import read_study
+from nestbench.study.schema import Study
 
-FILE = "overhead.yaml"
-WARM_UP = 5
+CLOCK = "command.json"
+_STAMP = "%Y-%m-%d %H:%M:%S"
 
 
 @dataclass(frozen=True)
-class Taken:
-    """Seconds of a run of the command: as a whole, and of its epochs by its own records."""
+class Spent:
+    """Seconds that one run spent, and from when to when it was at work (seconds since 1970)."""
 
-    whole: float
-    epochs: float
-
-
-@dataclass(frozen=True)
-class Alone:
-    """Seconds of parts of epochs, taken by themselves."""
-
-    steps: float = 0.0
-    feeding: float = 0.0
-    validation: float = 0.0
-
-    def __add__(self, other: "Alone") -> "Alone":
-        return Alone(self.steps + other.steps, self.feeding + other.feeding, self.validation + other.validation)
+    steps: float
+    feeding: float
+    validating: float
+    testing: float
+    began: float
+    ended: float
 
 
-def shortened(asked: Namespace, file: Path) -> Study:
-    """Write the copy that is run."""
-    study = read_study(asked.study)
-    recipe = study.recipe.model_copy(update={"epochs": asked.epochs, "patience": asked.epochs})
-    models = tuple(asked.models.split(",")) if asked.models else study.models
-    changes = {"name": "overhead", "seeds": 1, "search": None, "models": models, "recipe": recipe}
-    file.write_text(dump_study(study.model_copy(update=changes)), encoding="utf-8")
-    return read_study(file)
+def run(asked: Namespace) -> None:
+    """Run the command, and note by how many workers, from when to when.
 
-
-def run(asked: Namespace, study: Study, scratch: Path, name: str) -> Taken:
-    """Run the command, with the cache in ``scratch`` and a new folder for its results there.
-
-    Raises RunError in its own words where it fails.
+    Raises RunError in its own words where it fails, RequestError for a folder that holds something else.
     """
-    results = scratch / name
-    command = [sys.executable, "-m", "nestbench", "study", "run", str(scratch / FILE), "--results", str(results)]
-    command += ["--device", asked.device, "--out", str(scratch / f"{name}.pdf")]
-    command += ["--data", str(asked.data)] if asked.data else []
-    start = time.perf_counter()
-    environment = os.environ | {"NESTBENCH_CACHE": str(scratch / "cache")}
+    if asked.folder.exists() and any(asked.folder.iterdir()):
+        raise RequestError(f"'{asked.folder}' holds something else than a study that this command ran to its end")
+    command = [sys.executable, "-m", "nestbench", "study", "run", str(asked.study), "--workers", str(asked.workers)]
+    command += ["--device", asked.device, "--results", str(asked.folder / "results")]
+    command += ["--out", str(asked.folder / "report.pdf"), *(["--data", str(asked.data)] if asked.data else [])]
+    environment = os.environ | {"NESTBENCH_CACHE": str(asked.folder / "cache")}
+    began = time.time()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
     if done.returncode:
         raise RunError(f"the study failed: {' '.join(done.stderr.split())[-500:]}")
-    folders = [seed_folder(results / study.name, cell, 0) for cell in study.cells()]
-    return Taken(seconds, sum(epoch.seconds for folder in folders for epoch in read_epochs(folder)))
+    write_json(asked.folder / CLOCK, {"workers": asked.workers, "began": began, "ended": time.time()})
 
 
-def alone(asked: Namespace, study: Study, cell: Cell, plan: Plan, cache: Path, epochs: range) -> Alone:
-    """Some epochs' steps on one batch that is repeated, after a few that are not counted; feeding; validating."""
-    torch.manual_seed(0)
-    recipe, prepared = study.recipe, prepare(cell.dataset, data_root(asked.data), cache)
-    split = split_cases(prepared.cases, cell.dataset.split or prepared.shares)
-    training, validation = (feed(prepared, side, cell.dataset, plan.device) for side in (split.train, split.validation))
-    model, loss = construct(network_spec(cell, prepared)), plugins.find_plain("loss", recipe.loss)
-    plan.place(model).train()
-    decay = recipe.weight_decay
-    optimiser = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=decay, fused=True)
-    down, answer = gradients(model, loss, plan), answering(model, plan)
-    images, masks = next(training_batches(training, recipe.batch, 0, 0, augmented=recipe.augment))
-
-    def step(size: int) -> None:
-        training_step(down, optimiser, images[:size], masks[:size])
-
-    for _ in range(WARM_UP):
-        step(len(images))
-    found = Alone()
-    for epoch in epochs:
-        begin = _now(plan)
-        sizes = [len(batch) for batch, _ in training_batches(training, recipe.batch, 0, epoch, recipe.augment)]
-        fed = _now(plan)
-        model.train()
-        for size in sizes:  # they differ by one at most
-            step(size)
-        stepped = _now(plan)
-        validate(model, answer, validation, loss)
-        found += Alone(stepped - fed, fed - begin, _now(plan) - stepped)
-    return found
+def spent(run_folder: Path) -> Spent:
+    """What a finished run noted. Raises RequestError where it was not run from its start to its end by one process."""
+    result, log = read_result(run_folder), run_folder / "run.log"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    if result is None or result.testing is None or sum(": process " in line for line in lines) != 1:
+        raise RequestError(f"the run in '{run_folder}' is not one that was done in one go: give another folder")
+    began, ended = (datetime.strptime(lines[at][:19], _STAMP).timestamp() for at in (0, -1))
+    epochs = read_epochs(run_folder)
+    feeding, validating = sum(e.feeding or 0.0 for e in epochs), sum(e.validating or 0.0 for e in epochs)
+    return Spent(result.seconds - feeding - validating, feeding, validating, result.testing, began, ended)
 
 
-def halves(asked: Namespace, study: Study, scratch: Path, epochs: range) -> Alone:
-    """Parts of some epochs of every network, under the plan of the cold run."""
-    plan = Plan(**read_json(scratch / "cold" / study.name / "plan.json"))
-    plan.enter()
-    found = [alone(asked, study, cell, plan, scratch / "cache", epochs) for cell in study.cells()]
-    return sum(found, Alone())
+def idle(runs: list[Spent], workers: int) -> float:
+    """Seconds of workers, of which there are no more than runs, that waited for the last to end, with none to begin."""
+    ends = sorted(one.ended for one in runs)[-workers:]
+    return sum(count * (later - sooner) for count, (sooner, later) in enumerate(pairwise(ends), 1))
 
 
-def show(runs: dict[str, Taken], first: Alone, second: Alone) -> None:
-    """Print each part in seconds, and as a share of the steps."""
-    both = first + second
-    print(f"the same steps on one repeated batch {both.steps:.1f} s, ", end="")
-    print(f"by halves {first.steps:.1f} and {second.steps:.1f} s")
-    print(f"by themselves: feeding {both.feeding / both.steps:.1%} of the steps, ", end="")
-    print(f"validation {both.validation / both.steps:.1%}")
-    for name, taken in runs.items():
-        print(f"\n{name + ' run':44} {taken.whole:7.1f} s")
-        print(_part("in its epochs, beyond the steps", taken.epochs - both.steps, both.steps))
-        print(_part("beside its epochs", taken.whole - taken.epochs, both.steps))
-        print(_part("beyond the steps, in all", taken.whole - both.steps, both.steps))
+def show(study: Study, runs: list[Spent], clock: dict[str, float]) -> None:
+    """Print each part in seconds of a worker, and as a share of the steps."""
+    workers = min(int(clock["workers"]), len(runs))
+    steps, feeding, validating, testing = (
+        sum(getattr(one, part) for one in runs) for part in ("steps", "feeding", "validating", "testing")
+    )
+    first, last = min(one.began for one in runs), max(one.ended for one in runs)
+    before, after, waiting = workers * (first - clock["began"]), workers * (clock["ended"] - last), idle(runs, workers)
+    seconds = clock["ended"] - clock["began"]
+    whole = workers * seconds
+    rest = whole - steps - feeding - validating - testing - before - after - waiting
+    print(f"{study.name}: {len(runs)} runs by {workers} workers in {seconds / 60:.1f} minutes\n")
+    for name, taken in (
+        ("training steps", steps),
+        ("waiting for batches", feeding),
+        ("validation", validating),
+        ("tests", testing),
+        ("before the first run", before),
+        ("after the last run", after),
+        ("between: processes, networks, checkpoints", rest),
+        ("beyond the steps, in all", whole - waiting - steps),
+        ("workers without a run to begin, besides", waiting),
+    ):
+        print(f"{name:44} {taken:8.0f} s {taken / steps:8.1%}")
 
 
 def main() -> None:
     parser = bare(__doc__)
     parser.add_argument("study", type=Path)
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=folder)
+    parser.add_argument("--workers", type=count, default=2)
     parser.add_argument("--device", type=find_device, default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--epochs", type=count, default=10)
-    parser.add_argument("--models", default="", help="separated by commas; without it, the study's own")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch_folder:
-        scratch, half = Path(scratch_folder), (asked.epochs + 1) // 2
-        study = shortened(asked, scratch / FILE)
-        runs = {"cold": run(asked, study, scratch, "cold")}
-        first = halves(asked, study, scratch, range(half))
-        runs["warm"] = run(asked, study, scratch, "warm")
-        second = halves(asked, study, scratch, range(half, asked.epochs))
-        plan = Plan(**read_json(scratch / "warm" / study.name / "plan.json"))
-    print(f"{device_name(asked.device)}, {plan}, torch {torch.__version__}; {asked.study}, ", end="")
-    print(f"{', '.join(study.models)} on {', '.join(study.encoders)}, {asked.epochs} epochs each")
-    show(runs, first, second)
-
-
-def _part(name: str, seconds: float, steps: float) -> str:
-    return f"  {name:42} {seconds:7.1f} s {seconds / steps:8.1%} of the steps"
-
-
-def _now(plan: Plan) -> float:
-    wait(plan.device)
-    return time.perf_counter()
+    study, results = read_study(asked.study), asked.folder / "results"
+    if not (asked.folder / CLOCK).exists():
+        run(asked)
+    place = results / study.name
+    runs = [spent(seed_folder(place, cell, seed)) for cell in study.cells() for seed in range(study.seeds)]
+    print(f"{device_name(asked.device)}, {Plan(**read_json(place / 'plan.json'))}, torch {torch.__version__}")
+    show(study, runs, read_json(asked.folder / CLOCK))
 
 
 if __name__ == "__main__":

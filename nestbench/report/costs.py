@@ -1,19 +1,25 @@
 """What the networks cost to train, and how they do class by class."""
 
+import math
+
 import pandas as pd
 
 from nestbench.report.frames import CELL
 from nestbench.report.gather import Evidence
+from nestbench.study.data import DatasetSpec
 
 
 def costs(evidence: Evidence) -> pd.DataFrame:
     """One row per cell: seconds and epochs of a run, training cases a second, bytes at the peak, images a second.
 
-    Seconds are those of training and of the validation between epochs; ``memory`` is what training held at its peak,
-    the median over seeds, NaN where no run recorded it. ``images_per_second`` is of inference by the network as it is
-    judged, one image at a time, on the first device where speed was measured.
+    Seconds are those of training and of the validation between epochs; ``feeding`` and ``validating`` are the shares of
+    them in which a run waited for its batches and looked at the validation side, ``testing`` the seconds of the test
+    after them, and ``memory`` is what training held at its peak, the median over seeds: each NaN where no run recorded
+    it. ``images_per_second`` is of inference by the network as it is judged, one image at a time, on the first device
+    where speed was measured.
     """
-    runs = evidence.done.astype({"seconds": float, "epochs": float, "parts": float, "memory": float})
+    numbers = ("seconds", "epochs", "parts", "memory", "testing")
+    runs = evidence.done.astype(dict.fromkeys(numbers, float))
     table = runs.groupby(CELL, sort=False, as_index=False).agg(
         seeds=("seed", "nunique"),
         seconds=("seconds", "mean"),
@@ -21,9 +27,11 @@ def costs(evidence: Evidence) -> pd.DataFrame:
         epochs=("epochs", "mean"),
         parts=("parts", "max"),
         memory=("memory", "median"),
+        testing=("testing", "mean"),
     )
-    trained = table["dataset"].map({name: about["counts"]["train"] for name, about in evidence.datasets.items()})
-    table = table.assign(cases_per_second=trained * table["epochs"] / table["seconds"])
+    shown = table["dataset"].map({spec.title: _shown(evidence, spec) for spec in evidence.study.datasets})
+    table = table.assign(cases_per_second=shown * table["epochs"] / table["seconds"])
+    table = table.merge(_shares(evidence.epochs), on=CELL, how="left")
     return table.merge(_whole_networks(evidence), on=CELL, how="left")
 
 
@@ -35,6 +43,20 @@ def by_class(evidence: Evidence) -> pd.DataFrame:
     return table.groupby([*CELL, "label"], sort=False, as_index=False).agg(
         iou=("iou", "mean"), iou_sd=("iou", "std"), dice=("dice", "mean"), dice_sd=("dice", "std")
     )
+
+
+def _shown(evidence: Evidence, spec: DatasetSpec) -> float:
+    """Training cases that an epoch shows, or windows of them where the study says how many."""
+    about = evidence.datasets.get(spec.title)  # none where no run on it is finished
+    return float(spec.samples or about["counts"]["train"]) if about else math.nan
+
+
+def _shares(epochs: pd.DataFrame) -> pd.DataFrame:
+    """What of each cell's seconds was waiting for batches, and what validation; NaN where an epoch did not say."""
+    parts = ["feeding", "validating"]
+    known = epochs.reindex(columns=[*CELL, "seconds", *parts]).astype(dict.fromkeys(parts, float))
+    total = known.groupby(CELL, sort=False, as_index=False).agg(lambda column: column.sum(skipna=False))
+    return total[CELL].join(total[parts].div(total["seconds"], axis=0))
 
 
 def _whole_networks(evidence: Evidence) -> pd.DataFrame:

@@ -34,6 +34,7 @@ _FACTS = (
     "stopped",
     "parameters",
     "seconds",
+    "testing",
     "memory",
     "parts",
     "chosen",

@@ -20,8 +20,8 @@ _PROTOCOLS = "What differs between the paper's protocol and this study's."
 
 _COSTS = (
     "What a run took: training with the validation between its epochs, mean ± s.d. over seeds. Cases a second: "
-    "training cases seen, over those seconds. Images a second: inference of the whole network, one image at a time"
-    "{device}. {memory}"
+    "training cases seen (windows of them, where the study says how many an epoch shows), over those seconds. Images a "
+    "second: inference of the whole network, one image at a time{device}. {shares}{memory}"
 )
 
 _MEMORY = {
@@ -33,6 +33,13 @@ _MEMORY = {
     "cuda": (
         "Peak memory: what training held of the GPU's, as torch's allocator counts it, the median over seeds: network, "
         "optimiser, activations and the data that lie there."
+    ),
+}
+
+_SHARES = {
+    "cpu": "Data and validation: their shares of the seconds. ",
+    "cuda": (
+        "Data and validation: their shares of the seconds; while a run waits for data, its GPU may still be at work. "
     ),
 }
 
@@ -70,22 +77,25 @@ def protocols(content: pd.DataFrame) -> Block:
 
 def costs(content: pd.DataFrame, depth: int, trained_on: str) -> Block:
     """Seconds, epochs, memory and rates of each network; ``trained_on`` is the kind of device."""
-    measured = bool(content["memory"].notna().any())
+    measured, shared = (bool(content[name].notna().any()) for name in ("memory", "validating"))
 
     def cells(row: Row) -> list[Cell]:
         parts = f" (batches in {row.parts:.0f} parts)" if row.parts > 1 else ""
         seconds = significant(row.seconds) + ("" if pd.isna(row.seconds_sd) else f" ± {significant(row.seconds_sd)}")
         rates = (significant(row.cases_per_second), significant(row.images_per_second))
         memory = [significant(row.memory, 2**20)] * measured
-        return [title(row.model, depth) + parts, seconds, f"{row.epochs:.1f}", *memory, *rates]
+        shares = [points(row.feeding), points(row.validating), significant(row.testing)] if shared else []
+        return [title(row.model, depth) + parts, seconds, *shares, f"{row.epochs:.1f}", *memory, *rates]
 
     memory = ["peak memory\n(MiB)"] * measured
-    names = ("seconds a run", "epochs", *memory, "cases\na second", "images\na second")
+    shares = ["data\n(%)", "validation\n(%)", "test\n(s)"] if shared else []
+    names = ("seconds a run", *shares, "epochs", *memory, "cases\na second", "images\na second")
     devices = content["device"].dropna().unique()
     device = f", on {devices[0]}" if len(devices) else ", which was not measured"
     said = _MEMORY[trained_on] if measured else _NO_MEMORY
     columns = [column("Network", "left", wide=True), *map(column, names)]
-    return table(columns, grouped(content, cells), _COSTS.format(device=device, memory=said))
+    caption = _COSTS.format(device=device, shares=_SHARES[trained_on] * shared, memory=said)
+    return table(columns, grouped(content, cells), caption)
 
 
 def isolated(content: pd.DataFrame, depth: int) -> Block:

@@ -49,9 +49,6 @@ class Result:
     parameters: int
     seconds: float
     """Wall-clock seconds of training, validation included."""
-    testing: float | None = None
-    """Wall-clock seconds of the test: its network's answers, what is counted of them, and their files. None where there
-    was none, or where it was not recorded."""
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     """Test scores by output (``L1``.., ``ensemble``) and metric, means over subjects; empty for a search's trial."""
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -61,6 +58,9 @@ class Result:
     memory: int | None = None
     """Bytes by which what the process (or torch, on a GPU) held grew at the peak of training: network, optimiser,
     activations, and the data that are held. None where it was not recorded, or could not be."""
+    testing: float | None = None
+    """Wall-clock seconds of the test: its network's answers, what is counted of them, and their files. None where there
+    was none, or where it was not recorded."""
     parts: int = 1
     """In how many parts a batch went through the network, because as a whole it did not fit in memory."""
     files: dict[str, str] = field(default_factory=dict)

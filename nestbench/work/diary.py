@@ -14,7 +14,7 @@ from nestbench.errors import NestbenchError
 from nestbench.results.records import Epoch
 from nestbench.work.job import Job
 
-_SCALARS = ("train_loss", "validation_loss", "validation_iou", "seconds")
+_SCALARS = ("train_loss", "validation_loss", "validation_iou", "seconds", "feeding", "validating")
 
 
 class Diary:
@@ -36,7 +36,8 @@ class Diary:
         self.line(f"epoch {epoch.index + 1}: {losses}, {score}{best}, {epoch.seconds:.1f} s")
         if self._board is not None:
             for name in _SCALARS:
-                self._board.add_scalar(name, getattr(epoch, name), epoch.index + 1)
+                if (value := getattr(epoch, name)) is not None:
+                    self._board.add_scalar(name, value, epoch.index + 1)
 
 
 @contextmanager

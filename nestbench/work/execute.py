@@ -125,11 +125,11 @@ def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], st
         stopped=stopped,
         parameters=sum(p.numel() for p in model.parameters()),
         seconds=sum(e.seconds for e in epochs),
-        testing=time.perf_counter() - began if judged else None,
         parts=job.parts,
         scores=judged.scores if judged else {},
         chosen=judged.chosen if judged else {},
         environment=environment(job.plan),
+        testing=time.perf_counter() - began if judged else None,
     )
 
 

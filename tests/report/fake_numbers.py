@@ -101,7 +101,8 @@ def epochs(draw: np.random.Generator, length: int, top: float) -> list[Epoch]:
     iou = top * rise + draw.normal(0, 0.006, length)
     loss = 1.2 - rise + 0.004 * np.arange(length) + draw.normal(0, 0.01, length)
     best = np.maximum.accumulate(iou) == iou
-    return [Epoch(i, float(loss[i] * 0.9), float(loss[i]), float(iou[i]), bool(best[i]), 5.0) for i in range(length)]
+    numbers = zip(loss.tolist(), iou.tolist(), best.tolist(), strict=True)
+    return [Epoch(i, 0.9 * off, off, on, better, 5.0, 0.05, 0.4) for i, (off, on, better) in enumerate(numbers)]
 
 
 def speed(study: Study) -> dict[str, Any]:

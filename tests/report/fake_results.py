@@ -147,6 +147,7 @@ def _write_run(folder: Path, run: Run, fake: Fake) -> None:
         parameters=size(member, grid.depth),
         seconds=300.0,
         memory=int(draw.integers(500, 900)) * 2**20,
+        testing=12.0,
         scores=mean_scores(cases, "test"),
         environment={
             "cpu": "AMD EPYC 9V74 80-Core Processor",

@@ -59,6 +59,30 @@ def test_costs_count_the_cases_that_training_saw(evidence: Evidence) -> None:
     assert row["images_per_second"] == pytest.approx(1000 / speed["median_ms"].iloc[0])
 
 
+def test_the_seconds_of_a_run_are_told_apart(evidence: Evidence) -> None:
+    table = costs(evidence)
+    assert table["feeding"].to_numpy() == pytest.approx(0.01)
+    assert table["validating"].to_numpy() == pytest.approx(0.08)
+    assert set(table["testing"]) == {12.0}
+    assert "while a run waits for data, its GPU" in ledgers.costs(table, 4, "cuda")["caption"]
+
+
+def test_a_cell_of_which_a_run_is_older_has_no_shares(evidence: Evidence) -> None:
+    epochs = evidence.epochs.copy()
+    first = (epochs["model"] == "unet") & (epochs["seed"] == 0)
+    epochs.loc[first, ["feeding", "validating"]] = None
+    shares = costs(replace(evidence, epochs=epochs)).set_index("model")["validating"]
+    assert np.isnan(shares["unet"])
+    assert shares.drop("unet").to_numpy() == pytest.approx(0.08)
+
+
+def test_where_the_study_says_how_many_windows_an_epoch_shows_it_is_those_that_are_counted(evidence: Evidence) -> None:
+    (spec,) = evidence.study.datasets
+    drawn = evidence.study.model_copy(update={"datasets": (spec.model_copy(update={"samples": 240}),)})
+    seen, less = (costs(replace(evidence, study=s))["cases_per_second"] for s in (drawn, evidence.study))
+    assert (seen / less).to_numpy() == pytest.approx(240 / 60)
+
+
 def test_peak_memory_is_the_middle_of_the_seeds_and_told_by_what_it_was_measured_on(evidence: Evidence) -> None:
     table = costs(evidence)
     runs = evidence.done[evidence.done["model"] == "unet"]

@@ -128,6 +128,14 @@ def test_a_run_says_what_its_training_held(events):
     assert max(held) > 2**20
 
 
+def test_a_run_says_how_long_its_test_took_and_a_trial_that_it_had_none(events):
+    results = [(event.run, event.result) for event in events if isinstance(event, Finished)]
+    assert {run.trial is None for run, _ in results} == {True, False}
+    for run, result in results:
+        assert (result.testing is None) == (run.trial is not None)
+        assert run.trial is not None or result.testing > 0
+
+
 def mean_iou_of(place, case):
     found = []
     for status in study_status(STUDY, place / "results"):

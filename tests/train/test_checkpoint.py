@@ -4,13 +4,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from small_lesson import fitting, network, weights
 
 from nestbench.errors import StoppedError
 from nestbench.model import build
 from nestbench.results.records import CHECKPOINT
-from nestbench.results.stopped import read_stopped
+from nestbench.results.stopped import ABOUT, read_stopped
 from nestbench.train import Keeper
 
 IDENTITY = {"run": "this", "numbers": [1, 2.5]}
@@ -85,6 +86,32 @@ def test_a_checkpoint_says_how_far_its_run_is_without_its_tensors(tmp_path):
     assert history(read_stopped(tmp_path)) == history(seen) != []
     (tmp_path / CHECKPOINT).write_bytes((tmp_path / CHECKPOINT).read_bytes()[:1000])
     assert read_stopped(tmp_path) == []
+
+
+def test_what_an_epoch_waited_for_its_batches_before_it_was_stopped_counts(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(StoppedError):
+        list(fitting(fresh(), keeper=Keeper(path, IDENTITY, StopAt(3))))  # after the last step of the first epoch
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()[ABOUT])["facts"]
+    assert 0 < facts["feeding"] < facts["seconds"]
+    assert next(fitting(fresh(), keeper=Keeper(path, IDENTITY))).feeding >= facts["feeding"]
+
+
+def test_a_checkpoint_of_a_version_that_did_not_note_the_waiting_is_gone_on_from(tmp_path):
+    path, said = tmp_path / "checkpoint.safetensors", []
+    with pytest.raises(StoppedError):
+        list(fitting(fresh(), keeper=Keeper(path, IDENTITY, StopAt(6))))
+    with safe_open(path, "pt") as file:
+        content = json.loads(file.metadata()[ABOUT])
+    del content["facts"]["feeding"]
+    for epoch in content["facts"]["epochs"]:
+        del epoch["feeding"], epoch["validating"]
+    save_file(load_file(path), path, {ABOUT: json.dumps(content)})
+    first, *_, last = fitting(fresh(), keeper=Keeper(path, IDENTITY, say=said.append))
+    assert said == []
+    assert (first.feeding, first.validating) == (None, None)
+    assert last.feeding > 0
 
 
 def test_the_epochs_that_lie_behind_come_again_at_once(tmp_path):

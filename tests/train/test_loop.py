@@ -1,10 +1,14 @@
 import itertools
+import time
+from dataclasses import replace
 
 import pytest
 import torch
-from small_lesson import fitting, network, weights
+from small_lesson import fitting, lesson, network, weights
 
+from nestbench.datasets.feed import Feed
 from nestbench.errors import RunError
+from nestbench.train import fit
 
 
 @pytest.mark.parametrize("name", ["unet", "unet++ds"])
@@ -45,6 +49,22 @@ def test_stopping_early_keeps_the_best_epochs_weights():
     assert torch.equal(weights(model), kept[best])
     assert best == max(range(4), key=lambda i: (epochs[i].validation_iou, -i))
     assert len(list(fitting(whole, epochs=6))) == 6
+
+
+def test_the_seconds_of_an_epoch_hold_those_of_its_batches_and_of_its_validation():
+    waiting = 0.05
+
+    class Slow(Feed):
+        def taken(self, parts, draws):
+            for batch in super().taken(parts, draws):
+                time.sleep(waiting)
+                yield batch
+
+    one = lesson(epochs=2)
+    slow = Slow(**vars(one.training))
+    for epoch in fit(network(), replace(one, training=slow)):
+        assert epoch.feeding >= 3 * waiting  # twelve images by four
+        assert 0 < epoch.validating < epoch.seconds - epoch.feeding
 
 
 def test_training_ends_when_patience_does():

@@ -23,7 +23,7 @@ JOB = Job(
 
 
 def epoch(index, loss=0.5):
-    return Epoch(index, loss, 0.6, 0.7, index == 0, 1.25)
+    return Epoch(index, loss, 0.6, 0.7, index == 0, 1.25, feeding=0.25)
 
 
 def test_the_log_says_who_works_on_what_and_how_it_goes(tmp_path):
@@ -61,4 +61,5 @@ def test_tensorboard_sees_each_epoch_once_though_a_second_start_says_it_again(tm
                 diary.epoch(epoch(index, loss=0.5 + epochs))
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [(e.step, e.value) for e in events.Scalars("train_loss")] == [(1, 3.5), (2, 3.5), (3, 3.5)]
-    assert set(events.Tags()["scalars"]) == {"train_loss", "validation_loss", "validation_iou", "seconds"}
+    known = {"train_loss", "validation_loss", "validation_iou", "seconds", "feeding"}  # not what an epoch does not say
+    assert set(events.Tags()["scalars"]) == known
