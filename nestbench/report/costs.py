@@ -55,8 +55,10 @@ def _shares(epochs: pd.DataFrame) -> pd.DataFrame:
     """What of each cell's seconds was waiting for batches, and what validation; NaN where an epoch did not say."""
     parts = ["feeding", "validating"]
     known = epochs.reindex(columns=[*CELL, "seconds", *parts]).astype(dict.fromkeys(parts, float))
-    total = known.groupby(CELL, sort=False, as_index=False).agg(lambda column: column.sum(skipna=False))
-    return total[CELL].join(total[parts].div(total["seconds"], axis=0))
+    total = known.groupby(CELL, sort=False, as_index=False).sum()
+    told = known[parts].notna().groupby([known[name] for name in CELL], sort=False).all()
+    shares = total[parts].div(total["seconds"], axis=0).where(told.to_numpy())
+    return total[CELL].join(shares)
 
 
 def _whole_networks(evidence: Evidence) -> pd.DataFrame:
