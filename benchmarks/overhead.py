@@ -2,17 +2,17 @@
 
     python benchmarks/overhead.py STUDY FOLDER [--data DIR] [--workers 2] [--device auto]
 
-The study is run by ``nestbench study run``, whole, as a user would run it, with a cache of its own that is empty, so
-that preparing the data and calibrating count. Its results, its report and when the command began and ended are left in
-FOLDER: where they lie there already, only the table is made. Downloads of pretrained weights, if the study has any, are
-not part of the cache.
+A study without a search is run by ``nestbench study run``, whole, as a user would run it, with a cache of its own that
+is empty, so that preparing the data and calibrating count. Its results, its report and when the command began and ended
+are left in FOLDER: where they lie there already, only the table is made. Downloads of pretrained weights, if the study
+has any, are not part of the cache.
 
-All seconds are those of a worker: one second of a command with two workers is two. What runs spend on steps, on waiting
-for their batches, on validation and on their tests they note themselves; from the first line of a run's log to its last
-is what it takes in all. The rest of the command is before the first of them (start-up, preparing, calibrating), after
-the last (timing, report), or between them. A worker that waits because no run is left to be begun is told apart: that
-goes by how many workers there are and how many runs. On a GPU, which works meanwhile, waiting for batches is at most
-what they cost.
+All seconds are those of a worker: one second of a command with two workers is two. Runs note how long training took,
+and what of it was waiting for batches and validation; what is left is their steps, and a checkpoint every minute,
+written between two of them. They note what their tests take. The rest of the command lies before the first run
+(start-up, preparing, calibrating), after the last (timing, report), or is what runs and what hands them out do besides.
+A worker that waits because no run is left to be begun is told apart: that goes by how many workers there are, and how
+many runs.
 """
 
 import os
@@ -25,11 +25,10 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-import torch
 from asked import answer, bare, count, folder
 
 from nestbench.errors import RequestError, RunError
-from nestbench.machine import Plan, device_name
+from nestbench.machine import Plan
 from nestbench.machine.device import find_device
 from nestbench.results.atomic import write_json
 from nestbench.results.places import seed_folder
@@ -44,7 +43,7 @@ _STAMP = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds that one run spent, and from when to when it was at work (seconds since 1970)."""
+    """Seconds that one run spent, and by its log, in whole seconds since 1970, from when to when it was at work."""
 
     steps: float
     feeding: float
@@ -59,7 +58,7 @@ def run(asked: Namespace) -> None:
 
     Raises RunError in its own words where it fails, RequestError for a folder that holds something else.
     """
-    if asked.folder.exists() and any(asked.folder.iterdir()):
+    if asked.folder.exists() and not (asked.folder.is_dir() and not any(asked.folder.iterdir())):
         raise RequestError(f"'{asked.folder}' holds something else than a study that this command ran to its end")
     command = [sys.executable, "-m", "nestbench", "study", "run", str(asked.study), "--workers", str(asked.workers)]
     command += ["--device", asked.device, "--results", str(asked.folder / "results")]
@@ -87,7 +86,7 @@ def spent(run_folder: Path) -> Spent:
 def idle(runs: list[Spent], workers: int) -> float:
     """Seconds of workers, of which there are no more than runs, that waited for the last to end, with none to begin."""
     ends = sorted(one.ended for one in runs)[-workers:]
-    return sum(count * (later - sooner) for count, (sooner, later) in enumerate(pairwise(ends), 1))
+    return sum(waiting * (later - sooner) for waiting, (sooner, later) in enumerate(pairwise(ends), 1))
 
 
 def show(study: Study, runs: list[Spent], clock: dict[str, float]) -> None:
@@ -103,15 +102,16 @@ def show(study: Study, runs: list[Spent], clock: dict[str, float]) -> None:
     rest = whole - steps - feeding - validating - testing - before - after - waiting
     print(f"{study.name}: {len(runs)} runs by {workers} workers in {seconds / 60:.1f} minutes\n")
     for name, taken in (
-        ("training steps", steps),
+        ("training steps, and checkpoints between them", steps),
         ("waiting for batches", feeding),
         ("validation", validating),
         ("tests", testing),
         ("before the first run", before),
         ("after the last run", after),
-        ("between: processes, networks, checkpoints", rest),
-        ("beyond the steps, in all", whole - waiting - steps),
-        ("workers without a run to begin, besides", waiting),
+        ("processes, networks, reading and writing", rest),
+        ("beyond the steps", whole - waiting - steps),
+        ("workers without a run to begin", waiting),
+        ("beyond the steps, with these", whole - steps),
     ):
         print(f"{name:44} {taken:8.0f} s {taken / steps:8.1%}")
 
@@ -125,11 +125,15 @@ def main() -> None:
     parser.add_argument("--device", type=find_device, default="auto", help="auto, cpu or cuda")
     asked = parser.parse_args()
     study, results = read_study(asked.study), asked.folder / "results"
+    if study.search:
+        raise RequestError(f"'{asked.study}' has a search, whose trials note no test: give a study without one")
     if not (asked.folder / CLOCK).exists():
         run(asked)
     place = results / study.name
     runs = [spent(seed_folder(place, cell, seed)) for cell in study.cells() for seed in range(study.seeds)]
-    print(f"{device_name(asked.device)}, {Plan(**read_json(place / 'plan.json'))}, torch {torch.__version__}")
+    made = read_result(seed_folder(place, next(study.cells()), 0))
+    assert made is not None, "each was read before"
+    print(f"{made.environment['device']}, {Plan(**read_json(place / 'plan.json'))}, torch {made.environment['torch']}")
     show(study, runs, read_json(asked.folder / CLOCK))
 
 

@@ -87,7 +87,7 @@ def fold(board: Board, event: Event, now: float) -> Board:
             changed = replace(board, training=tuple(_advance(t, run, epoch, at_most) for t in board.training))
         case Finished(run, result):
             changed = _without(board, run)
-            changed = replace(changed, done=(*board.done, run), took=(*board.took, (run.cell, result.seconds)))
+            changed = replace(changed, done=(*board.done, run), took=(*board.took, (run.cell, result.took)))
         case Failed(run, reason):
             changed = replace(_without(board, run), failed=(*board.failed, (run, reason)))
         case Retried(run) | Paused(run):

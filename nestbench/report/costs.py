@@ -1,12 +1,9 @@
 """What the networks cost to train, and how they do class by class."""
 
-import math
-
 import pandas as pd
 
 from nestbench.report.frames import CELL
 from nestbench.report.gather import Evidence
-from nestbench.study.data import DatasetSpec
 
 
 def costs(evidence: Evidence) -> pd.DataFrame:
@@ -14,12 +11,11 @@ def costs(evidence: Evidence) -> pd.DataFrame:
 
     Seconds are those of training and of the validation between epochs; ``feeding`` and ``validating`` are the shares of
     them in which a run waited for its batches and looked at the validation side, ``testing`` the seconds of the test
-    after them, and ``memory`` is what training held at its peak, the median over seeds: each NaN where no run recorded
-    it. ``images_per_second`` is of inference by the network as it is judged, one image at a time, on the first device
-    where speed was measured.
+    after them: NaN where one of its runs did not note it. ``memory`` is what training held at its peak, the median over
+    seeds, NaN where no run recorded it. ``images_per_second`` is of inference by the network as it is judged, one image
+    at a time, on the first device where speed was measured.
     """
-    numbers = ("seconds", "epochs", "parts", "memory", "testing")
-    runs = evidence.done.astype(dict.fromkeys(numbers, float))
+    runs = evidence.done.astype(dict.fromkeys(("seconds", "epochs", "parts", "memory", "testing"), float))
     table = runs.groupby(CELL, sort=False, as_index=False).agg(
         seeds=("seed", "nunique"),
         seconds=("seconds", "mean"),
@@ -27,11 +23,11 @@ def costs(evidence: Evidence) -> pd.DataFrame:
         epochs=("epochs", "mean"),
         parts=("parts", "max"),
         memory=("memory", "median"),
-        testing=("testing", "mean"),
     )
-    shown = table["dataset"].map({spec.title: _shown(evidence, spec) for spec in evidence.study.datasets})
-    table = table.assign(cases_per_second=shown * table["epochs"] / table["seconds"])
-    table = table.merge(_shares(evidence.epochs), on=CELL, how="left")
+    samples = {spec.title: spec.samples for spec in evidence.study.datasets}
+    shown = {title: samples[title] or about["counts"]["train"] for title, about in evidence.datasets.items()}
+    table = table.assign(cases_per_second=table["dataset"].map(shown) * table["epochs"] / table["seconds"])
+    table = table.merge(_parts(evidence.epochs, runs), on=CELL, how="left")
     return table.merge(_whole_networks(evidence), on=CELL, how="left")
 
 
@@ -45,20 +41,13 @@ def by_class(evidence: Evidence) -> pd.DataFrame:
     )
 
 
-def _shown(evidence: Evidence, spec: DatasetSpec) -> float:
-    """Training cases that an epoch shows, or windows of them where the study says how many."""
-    about = evidence.datasets.get(spec.title)  # none where no run on it is finished
-    return float(spec.samples or about["counts"]["train"]) if about else math.nan
-
-
-def _shares(epochs: pd.DataFrame) -> pd.DataFrame:
-    """What of each cell's seconds was waiting for batches, and what validation; NaN where an epoch did not say."""
+def _parts(epochs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """What of each cell's seconds was waiting for batches, and what validation, and the mean seconds of its tests."""
     parts = ["feeding", "validating"]
     known = epochs.reindex(columns=[*CELL, "seconds", *parts]).astype(dict.fromkeys(parts, float))
-    total = known.groupby(CELL, sort=False, as_index=False).sum()
-    told = known[parts].notna().groupby([known[name] for name in CELL], sort=False).all()
-    shares = total[parts].div(total["seconds"], axis=0).where(told.to_numpy())
-    return total[CELL].join(shares)
+    total = known.groupby(CELL, sort=False).sum(skipna=False)
+    tests = runs.groupby(CELL, sort=False)["testing"].mean(skipna=False)
+    return total[parts].div(total["seconds"], axis=0).join(tests).reset_index()
 
 
 def _whole_networks(evidence: Evidence) -> pd.DataFrame:

@@ -36,12 +36,11 @@ _MEMORY = {
     ),
 }
 
-_SHARES = {
-    "cpu": "Data and validation: their shares of the seconds. ",
-    "cuda": (
-        "Data and validation: their shares of the seconds; while a run waits for data, its GPU may still be at work. "
-    ),
-}
+_SHARES = (
+    "Data and validation: shares of the seconds, in which training waited for its batches{gpu}, and looked at the "
+    "validation side. Test: seconds after them, in which validation and test cases were judged and files written. "
+)
+_ON_GPU = " (what augmentation takes of a GPU counts with its steps)"
 
 _NO_MEMORY = "Peak memory of training was not recorded when these runs were made."
 
@@ -77,24 +76,26 @@ def protocols(content: pd.DataFrame) -> Block:
 
 def costs(content: pd.DataFrame, depth: int, trained_on: str) -> Block:
     """Seconds, epochs, memory and rates of each network; ``trained_on`` is the kind of device."""
-    measured, shared = (bool(content[name].notna().any()) for name in ("memory", "validating"))
+    measured = bool(content["memory"].notna().any())
+    told = bool(content[["validating", "testing"]].notna().any(axis=None))
 
     def cells(row: Row) -> list[Cell]:
         parts = f" (batches in {row.parts:.0f} parts)" if row.parts > 1 else ""
         seconds = significant(row.seconds) + ("" if pd.isna(row.seconds_sd) else f" ± {significant(row.seconds_sd)}")
         rates = (significant(row.cases_per_second), significant(row.images_per_second))
         memory = [significant(row.memory, 2**20)] * measured
-        shares = [points(row.feeding), points(row.validating), significant(row.testing)] if shared else []
+        shares = [points(row.feeding), points(row.validating), significant(row.testing)] if told else []
         return [title(row.model, depth) + parts, seconds, *shares, f"{row.epochs:.1f}", *memory, *rates]
 
     memory = ["peak memory\n(MiB)"] * measured
-    shares = ["data\n(%)", "validation\n(%)", "test\n(s)"] if shared else []
+    shares = ["data\n(%)", "validation\n(%)", "test\n(s)"] if told else []
     names = ("seconds a run", *shares, "epochs", *memory, "cases\na second", "images\na second")
     devices = content["device"].dropna().unique()
     device = f", on {devices[0]}" if len(devices) else ", which was not measured"
     said = _MEMORY[trained_on] if measured else _NO_MEMORY
     columns = [column("Network", "left", wide=True), *map(column, names)]
-    caption = _COSTS.format(device=device, shares=_SHARES[trained_on] * shared, memory=said)
+    parts = _SHARES.format(gpu=_ON_GPU if trained_on == "cuda" else "") if told else ""
+    caption = _COSTS.format(device=device, shares=parts, memory=said)
     return table(columns, grouped(content, cells), caption)
 
 

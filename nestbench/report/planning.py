@@ -75,7 +75,7 @@ def read_pilot(study: Study, folder: Path) -> Pilot:
                 continue
             judged = found.cases[(found.cases["split"] == "test") & (found.cases["output"] == found.result.primary)]
             cases.append(case_scores(judged).assign(**name, seed=seed))
-            seconds.append(name | {"seconds": found.result.seconds})
+            seconds.append(name | {"seconds": found.result.took})
     if not cases:
         raise RequestError(
             f"no run of the study '{study.name}' in '{folder}' is finished: a plan is made from the results of a "

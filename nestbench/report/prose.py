@@ -8,16 +8,17 @@ from nestbench.report.gather import Evidence
 from nestbench.report.names import MINUS, TIMES, counted, listed, shortened, title
 from nestbench.report.statistics.words import tests_in_words
 from nestbench.study.models import is_outside
-from nestbench.study.schema import Search, Study
+from nestbench.study.schema import Recipe, Search, Study
 from nestbench.study.space import Span
 
 
 def methods(evidence: Evidence) -> list[Block]:
     """Data, networks, training, search, selection and statistics, a paragraph each."""
     study = evidence.study
+    samples = {spec.title: spec.samples for spec in study.datasets}
     searched = [paragraph(_search(study.search), "Search")] if study.search else []
     return [
-        paragraph(" ".join(_data(*one) for one in evidence.datasets.items()), "Data"),
+        paragraph(" ".join(_data(name, about, samples[name]) for name, about in evidence.datasets.items()), "Data"),
         paragraph(_networks(study), "Networks"),
         paragraph(_training(study), "Training"),
         *searched,
@@ -71,15 +72,23 @@ _NAMED = 8
 """Classes that a sentence names."""
 
 
-def _data(name: str, about: dict[str, Any]) -> str:
+def _data(name: str, about: dict[str, Any], samples: int | None) -> str:
     counts = about["counts"]
     cases, subjects = counted(sum(counts.values()), "case"), counted(about["subjects"], "subject")
     return (
         f"{name} ({about['title']}) has {cases} of {subjects}, {_view(about)}, with "
         f"{counted(about['channels'], 'channel')} and the classes {_few(about['classes'])}: "
         f"{counts['train']} for training, {counts['validation']} for validation and {counts['test']} for testing, "
-        f"no subject on two sides.{_scale(about)}{_twins(about['twins'])}"
+        f"no subject on two sides.{_drawn(about, samples)}{_scale(about)}{_twins(about['twins'])}"
     )
+
+
+def _drawn(about: dict[str, Any], samples: int | None) -> str:
+    """How much an epoch shows, where it is not all, once."""
+    if samples is None:
+        return ""
+    things = ("slices" if about["volumes"] else "images") if about["patch"] is None else "windows"
+    return f" An epoch shows {samples} {things} of the training side, drawn anew, half of them with an object."
 
 
 def _few(classes: list[str]) -> str:
@@ -150,11 +159,17 @@ def _training(study: Study) -> str:
     return (
         f"AdamW with learning rate {recipe.learning_rate:g} ({_SCHEDULES[recipe.schedule]}) and weight decay "
         f"{recipe.weight_decay:g}, batches of {recipe.batch}, loss {recipe.loss}, "
-        f"{_AUGMENTED if recipe.augment else 'no augmentation'}, at most {counted(recipe.epochs, 'epoch')}, stopped "
-        f"after {recipe.patience} without a better validation IoU. {_start(study)} With "
+        f"{_AUGMENTED if recipe.augment else 'no augmentation'}, {_length(recipe)} {_start(study)} With "
         "the same seed every network had the same order of samples, the same "
         "augmentations and, where the encoder is the same and built here, the same initial encoder weights."
     )
+
+
+def _length(recipe: Recipe) -> str:
+    epochs = counted(recipe.epochs, "epoch")
+    if recipe.patience >= recipe.epochs:
+        return f"{epochs}; the weights are those of the epoch with the best validation IoU."
+    return f"at most {epochs}, stopped after {recipe.patience} without a better validation IoU."
 
 
 def _start(study: Study) -> str:

@@ -59,12 +59,17 @@ class Result:
     """Bytes by which what the process (or torch, on a GPU) held grew at the peak of training: network, optimiser,
     activations, and the data that are held. None where it was not recorded, or could not be."""
     testing: float | None = None
-    """Wall-clock seconds of the test: its network's answers, what is counted of them, and their files. None where there
-    was none, or where it was not recorded."""
+    """Wall-clock seconds, after those of training, in which validation and test cases were judged and files written.
+    None where nothing was tested, or where it was not recorded."""
     parts: int = 1
     """In how many parts a batch went through the network, because as a whole it did not fit in memory."""
     files: dict[str, str] = field(default_factory=dict)
     """SHA-256 of each file beside it that belongs to it, by name."""
+
+    @property
+    def took(self) -> float:
+        """Wall-clock seconds of training and test."""
+        return self.seconds + (self.testing or 0.0)
 
 
 _SAID = {"hash", *(f.name for f in fields(Result))}
@@ -85,10 +90,10 @@ class Epoch:
     best: bool
     seconds: float
     feeding: float | None = None
-    """Seconds of them in which training waited for its batches: on a CPU what feeding takes, on a GPU, which works
-    meanwhile, at most what it costs. None in results of versions that did not note it."""
+    """Of ``seconds``, those in which training waited for its next batch. Not all that feeding costs: a side that is
+    streamed is read meanwhile, and a GPU augments while it trains. None where it was not noted, as in older results."""
     validating: float | None = None
-    """Seconds of them that the look at the validation side took; None likewise."""
+    """Of ``seconds``, those of the look at the validation side; None likewise."""
 
 
 def fingerprint(content: Any) -> str:

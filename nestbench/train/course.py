@@ -42,8 +42,8 @@ class Course:
         """Sum over the images and heads that this epoch has shown."""
         self.seconds = 0.0
         """That this epoch has taken up to when it was last interrupted."""
-        self.feeding = 0.0
-        """Of this epoch's seconds those in which it waited for its batches."""
+        self.feeding: float | None = 0.0
+        """Of this epoch's seconds those in which it waited for its batches; None where some of them are not known."""
         self._random: Tensors = {}
 
     def end_epoch(self, epoch: Epoch) -> None:
@@ -97,7 +97,7 @@ class Course:
             moments.setdefault(int(index), {})[key] = value if value.dim() == 0 else _like(value, like)
         epochs = [Epoch(**epoch) for epoch in saved.facts["epochs"]]
         steps, rate = int(saved.facts["steps"]), saved.facts["rate"]
-        seconds, feeding = float(saved.facts["seconds"]), float(saved.facts.get("feeding", 0.0))
+        seconds, feeding = float(saved.facts["seconds"]), saved.facts.get("feeding", None if steps else 0.0)
         loss, random = saved.tensors["loss"].to(self.device), _part(saved.tensors, "random")
         # All that can be wrong is known now, or in the first of these lines: nothing is taken over by halves.
         self.optimiser.load_state_dict({"state": moments, "param_groups": saved.facts["groups"]})

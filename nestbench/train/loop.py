@@ -76,6 +76,10 @@ def _epoch(course: Course, lesson: Lesson, keeper: Keeper | None) -> Epoch:
         if keeper:
             keeper.pause(course, time.perf_counter() - began)
 
+    def pause_look() -> None:
+        if keeper:  # a look that is stopped is made again, whole
+            keeper.pause(course, trained - began)
+
     course.settle_random(lesson.seed)
     behind = course.steps
     _pass(course, lesson, pause)
@@ -84,7 +88,7 @@ def _epoch(course: Course, lesson: Lesson, keeper: Keeper | None) -> Epoch:
     train_loss = float(course.loss) / len(lesson.training) / len(course.model.spec.heads)
     _finite(train_loss, "training", index)
     trained = time.perf_counter()  # nothing is pending on a GPU: the loss was read
-    validation_loss, score = lesson.validate(course.model, pause)
+    validation_loss, score = lesson.validate(course.model, pause_look)
     validating = time.perf_counter() - trained
     _finite(validation_loss, "validation", index)
     course.rate.after_epoch(score)
@@ -106,11 +110,12 @@ def _pass(course: Course, lesson: Lesson, pause: Pause) -> None:
 
 
 def _awaited(batches: Iterator[Batch], course: Course) -> Iterator[Batch]:
-    """The batches; for how long each was waited for is added up."""
+    """The batches, adding up how long each was waited for."""
     while True:
         asked = time.perf_counter()
         batch = next(batches, None)
-        course.feeding += time.perf_counter() - asked
+        if course.feeding is not None:
+            course.feeding += time.perf_counter() - asked
         if batch is None:
             return
         yield batch

@@ -24,7 +24,7 @@ from nestbench.results.running import running
 from nestbench.train import Keeper, Lesson, fit, masks_lesson, objects_lesson
 from nestbench.work.diary import open_diary
 from nestbench.work.job import Job, Stop, network_spec
-from nestbench.work.judge import judge_instances, judge_masks
+from nestbench.work.judge import Judged, judge_instances, judge_masks
 
 OnEpoch = Callable[[Epoch], bool]
 """Called after each epoch; True asks the run to end."""
@@ -114,8 +114,11 @@ def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], st
     best = max((e for e in epochs if e.best), key=lambda e: e.index)
     write_epochs(folder, epochs)
     test = judge_instances if job.run.cell.task == "instance" else judge_masks
-    began = time.perf_counter()
-    judged = None if job.run.trial is not None else test(job, data, model, stop)
+    judged, testing = Judged({}, {}), None
+    if job.run.trial is None:
+        began = time.perf_counter()
+        judged = test(job, data, model, stop)
+        testing = time.perf_counter() - began
     return Result(
         identity=job.identity,
         primary=outputs_of(model.spec)[-1] if job.run.cell.task == "instance" else model.spec.primary,
@@ -126,10 +129,10 @@ def _judged(job: Job, data: Prepared, model: AnyNetwork, epochs: list[Epoch], st
         parameters=sum(p.numel() for p in model.parameters()),
         seconds=sum(e.seconds for e in epochs),
         parts=job.parts,
-        scores=judged.scores if judged else {},
-        chosen=judged.chosen if judged else {},
+        scores=judged.scores,
+        chosen=judged.chosen,
         environment=environment(job.plan),
-        testing=time.perf_counter() - began if judged else None,
+        testing=testing,
     )
 
 

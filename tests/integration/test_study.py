@@ -34,11 +34,12 @@ def nestbench(*arguments):
 
 
 def results(folder):
-    """What a study found, weights to the bit, without what may differ: seconds, memory and the environment."""
+    """What a study found, weights to the bit, without what may differ: times, memory and the environment."""
     found = {}
     for path in sorted(Path(folder).rglob("result.json")):
         content = json.loads(path.read_text())
-        same = {k: v for k, v in content.items() if k not in ("seconds", "memory", "environment", "hash")}
+        differs = ("seconds", "testing", "memory", "environment", "hash")
+        same = {k: v for k, v in content.items() if k not in differs}
         same["files"] = {name: digest for name, digest in same["files"].items() if name != "epochs.jsonl"}
         found[str(path.relative_to(folder))] = same
     return found

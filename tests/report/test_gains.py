@@ -64,16 +64,28 @@ def test_the_seconds_of_a_run_are_told_apart(evidence: Evidence) -> None:
     assert table["feeding"].to_numpy() == pytest.approx(0.01)
     assert table["validating"].to_numpy() == pytest.approx(0.08)
     assert set(table["testing"]) == {12.0}
-    assert "while a run waits for data, its GPU" in ledgers.costs(table, 4, "cuda")["caption"]
+    assert "in which training waited for its batches, and looked" in ledgers.costs(table, 4, "cpu")["caption"]
+    assert "what augmentation takes of a GPU" in ledgers.costs(table, 4, "cuda")["caption"]
 
 
-def test_a_cell_of_which_a_run_is_older_has_no_shares(evidence: Evidence) -> None:
-    epochs = evidence.epochs.copy()
-    first = (epochs["model"] == "unet") & (epochs["seed"] == 0)
-    epochs.loc[first, ["feeding", "validating"]] = None
-    shares = costs(replace(evidence, epochs=epochs)).set_index("model")["validating"]
-    assert np.isnan(shares["unet"])
-    assert shares.drop("unet").to_numpy() == pytest.approx(0.08)
+def test_a_cell_with_an_older_run_does_not_tell_the_parts_of_its_time_and_a_study_of_them_has_no_such_columns(
+    evidence: Evidence,
+) -> None:
+    parts = ["feeding", "validating"]
+    epochs, runs = evidence.epochs.copy(), evidence.runs.copy()
+    for table in (epochs, runs):
+        first = (table["model"] == "unet") & (table["seed"] == 0)
+        table.loc[first, [name for name in (*parts, "testing") if name in table]] = None
+    mixed = costs(replace(evidence, epochs=epochs, runs=runs))
+    told = mixed.set_index("model")[[*parts, "testing"]]
+    assert told.loc["unet"].isna().all()
+    assert told.drop("unet").notna().all(axis=None)
+    older = replace(evidence, epochs=epochs.drop(columns=parts), runs=runs.assign(testing=None))
+    sheets = [ledgers.costs(table, 4, "cpu") for table in (costs(evidence), mixed, costs(older))]
+    assert [len(sheet["columns"]) for sheet in sheets] == [9, 9, 6]
+    for sheet in sheets:
+        assert {len(row) for group in sheet["groups"] for row in group["rows"]} == {len(sheet["columns"])}
+    assert "Data and validation" not in sheets[-1]["caption"]
 
 
 def test_where_the_study_says_how_many_windows_an_epoch_shows_it_is_those_that_are_counted(evidence: Evidence) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +28,22 @@ def test_a_run_without_any_file_is_missing(tmp_path: Path) -> None:
     (folder / "nuclei" / "timm-resnet18" / "unet" / "seed-1" / "failed.json").unlink()
     run = gather(folder).runs.iloc[1]
     assert (run["state"], run["reason"]) == ("missing", "it has not been run")
+
+
+def test_results_of_a_version_that_did_not_tell_the_parts_of_their_time_are_read_beside_others(tmp_path: Path) -> None:
+    folder = write_fake(tmp_path, Fake(models=("unet",), seeds=2))
+    run = folder / "nuclei" / "timm-resnet18" / "unet" / "seed-0"
+    curve = [json.loads(line) for line in (run / "epochs.jsonl").read_text().splitlines()]
+    parts = ("feeding", "validating")
+    older = [{key: value for key, value in epoch.items() if key not in parts} for epoch in curve]
+    (run / "epochs.jsonl").write_text("".join(json.dumps(epoch) + "\n" for epoch in older))
+    content = json.loads((run / "result.json").read_text())
+    del content["hash"], content["testing"]
+    content["files"]["epochs.jsonl"] = hashlib.sha256((run / "epochs.jsonl").read_bytes()).hexdigest()
+    (run / "result.json").write_text(json.dumps(content | {"hash": fingerprint(content)}))
+    evidence = gather(folder)
+    assert evidence.runs["testing"].isna().tolist() == [True, False]
+    assert evidence.epochs.groupby("seed")["validating"].count().tolist() == [0, len(evidence.epochs) - len(older)]
 
 
 def test_a_study_without_a_finished_run_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from nestbench.report.gather import Evidence
 from nestbench.report.prose import limits, methods
@@ -41,6 +42,32 @@ def test_how_weights_began_is_told(make_evidence: Make) -> None:
         study = evidence.study.model_copy(update={"pretrained": pretrained})
         told = {block["lead"]: block["text"] for block in methods(replace(evidence, study=study))}
         assert words in told["Training"]
+
+
+def test_an_epoch_of_drawn_windows_is_told(make_evidence: Make) -> None:
+    evidence = make_evidence(models=("unet",), seeds=1)
+    (spec,) = evidence.study.datasets
+    (about,) = evidence.datasets.values()
+
+    def told(samples: int | None, **view: Any) -> str:
+        study = evidence.study.model_copy(update={"datasets": (spec.model_copy(update={"samples": samples}),)})
+        return methods(replace(evidence, study=study, datasets={spec.title: about | view}))[0]["text"]
+
+    assert "An epoch" not in told(None)
+    assert "An epoch shows 240 images of the training side, drawn anew" in told(240)
+    assert "An epoch shows 240 slices" in told(240, volumes=True)
+    assert "An epoch shows 240 windows" in told(240, volumes=True, patch=96)
+
+
+def test_a_run_that_cannot_end_early_is_not_said_to_be_stopped(make_evidence: Make) -> None:
+    evidence = make_evidence(models=("unet",), seeds=1)
+    for epochs, patience, words in (
+        (60, 10, "at most 60 epochs, stopped after 10 without"),
+        (16, 16, ", 16 epochs; the weights are those of the epoch with the best validation IoU."),
+    ):
+        recipe = evidence.study.recipe.model_copy(update={"epochs": epochs, "patience": patience})
+        changed = replace(evidence, study=evidence.study.model_copy(update={"recipe": recipe}))
+        assert words in {block["lead"]: block["text"] for block in methods(changed)}["Training"]
 
 
 def test_the_limits_count_seeds_and_test_subjects(make_evidence: Make) -> None:

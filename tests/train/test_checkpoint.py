@@ -9,10 +9,11 @@ from safetensors.torch import load_file, save_file
 from small_lesson import fitting, network, weights
 
 from nestbench.errors import StoppedError
+from nestbench.losses import bce_dice
 from nestbench.model import build
 from nestbench.results.records import CHECKPOINT
 from nestbench.results.stopped import ABOUT, read_stopped
-from nestbench.train import Keeper
+from nestbench.train import Keeper, loop
 
 IDENTITY = {"run": "this", "numbers": [1, 2.5]}
 
@@ -108,10 +109,36 @@ def test_a_checkpoint_of_a_version_that_did_not_note_the_waiting_is_gone_on_from
     for epoch in content["facts"]["epochs"]:
         del epoch["feeding"], epoch["validating"]
     save_file(load_file(path), path, {ABOUT: json.dumps(content)})
-    first, *_, last = fitting(fresh(), keeper=Keeper(path, IDENTITY, say=said.append))
+    first, second, *others = fitting(fresh(), keeper=Keeper(path, IDENTITY, say=said.append))
     assert said == []
     assert (first.feeding, first.validating) == (None, None)
-    assert last.feeding > 0
+    assert second.feeding is None  # it was in the middle of that one
+    assert second.validating > 0
+    assert all(epoch.feeding > 0 for epoch in others)
+
+
+class Clock:
+    """Goes by what is done."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def test_a_look_at_validation_that_is_stopped_and_made_again_counts_once(tmp_path, monkeypatch):
+    path, clock = tmp_path / "checkpoint.safetensors", Clock()
+    monkeypatch.setattr(loop, "time", clock)
+
+    def timed(logits, masks):
+        clock.now += 1 if logits.requires_grad else 100
+        return bce_dice(logits, masks)
+
+    with pytest.raises(StoppedError):
+        list(fitting(fresh(), loss=timed, keeper=Keeper(path, IDENTITY, StopAt(4))))
+    epoch = next(fitting(fresh(), loss=timed, keeper=Keeper(path, IDENTITY)))
+    assert (epoch.seconds, epoch.validating) == (3 * 2 + 200, 200)  # two heads: three steps, and one look
 
 
 def test_the_epochs_that_lie_behind_come_again_at_once(tmp_path):

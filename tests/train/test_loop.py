@@ -60,11 +60,16 @@ def test_the_seconds_of_an_epoch_hold_those_of_its_batches_and_of_its_validation
                 time.sleep(waiting)
                 yield batch
 
+    def look(model, pause):
+        time.sleep(2 * waiting)
+        return one.validate(model, pause)
+
     one = lesson(epochs=2)
-    slow = Slow(**vars(one.training))
-    for epoch in fit(network(), replace(one, training=slow)):
+    slow = replace(one, training=Slow(**vars(one.training)), validate=look)
+    for epoch in fit(network(), slow):
         assert epoch.feeding >= 3 * waiting  # twelve images by four
-        assert 0 < epoch.validating < epoch.seconds - epoch.feeding
+        assert epoch.validating >= 2 * waiting
+        assert epoch.seconds > epoch.feeding + epoch.validating
 
 
 def test_training_ends_when_patience_does():
