@@ -78,7 +78,7 @@ def _say(study: "Study", found: "Plan", power: float) -> None:
         )
     typer.echo(
         f"Corrected for {counted(found.comparisons, 'comparison')} in all. Variances from few seeds are rough: plan "
-        "anew once more are there. Hours are of training one run after another, searches aside."
+        "anew once more are there. Hours are of training and testing one run after another, searches aside."
     )
 
 

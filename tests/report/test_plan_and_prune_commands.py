@@ -42,7 +42,7 @@ def test_a_plan_says_seeds_hours_and_subjects(ask: Ask, capsys: Capture) -> None
     said = json.loads(capsys.readouterr().out)
     (need,) = said["needs"]
     assert (need["dataset"], need["difference"], said["comparisons"]) == ("nuclei", 0.01, 1)
-    assert need["hours"] == pytest.approx(need["seeds"] * 2 * 300 / 3600)
+    assert need["hours"] == pytest.approx(need["seeds"] * 2 * (300 + 12) / 3600)
     assert said["pilot"][0]["seeds"] == 3
     assert said["pilot"][0]["variances"]["rest"] > 0
 
