@@ -4,8 +4,8 @@
 
 A study without a search is run by ``nestbench study run``, whole, as a user would run it, with a cache of its own that
 is empty, so that preparing the data and calibrating count. Its results, its report and when the command began and ended
-are left in FOLDER: where they lie there already, only the table is made. Downloads of pretrained weights, if the study
-has any, are not part of the cache.
+are left in FOLDER: where they lie there already, only the table is made of them. Downloads of pretrained weights, if
+the study has any, are not part of the cache.
 
 All seconds are those of a worker: one second of a command with two workers is two. Runs note how long training took,
 and what of it was waiting for batches and validation; what is left is their steps, and a checkpoint every minute,
@@ -59,7 +59,7 @@ def run(asked: Namespace) -> None:
     Raises RunError in its own words where it fails, RequestError for a folder that holds something else.
     """
     if asked.folder.exists() and not (asked.folder.is_dir() and not any(asked.folder.iterdir())):
-        raise RequestError(f"'{asked.folder}' holds something else than a study that this command ran to its end")
+        raise RequestError(f"'{asked.folder}' is not empty, and holds no study that this command ran to its end")
     command = [sys.executable, "-m", "nestbench", "study", "run", str(asked.study), "--workers", str(asked.workers)]
     command += ["--device", asked.device, "--results", str(asked.folder / "results")]
     command += ["--out", str(asked.folder / "report.pdf"), *(["--data", str(asked.data)] if asked.data else [])]
@@ -75,7 +75,9 @@ def spent(run_folder: Path) -> Spent:
     """What a finished run noted. Raises RequestError where it was not run from its start to its end by one process."""
     result, log = read_result(run_folder), run_folder / "run.log"
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    if result is None or result.testing is None or sum(": process " in line for line in lines) != 1:
+    if result is None:
+        raise RequestError(f"there is no finished run in '{run_folder}': the study there is another one")
+    if result.testing is None or sum(": process " in line for line in lines) != 1:
         raise RequestError(f"the run in '{run_folder}' is not one that was done in one go: give another folder")
     began, ended = (datetime.strptime(lines[at][:19], _STAMP).timestamp() for at in (0, -1))
     epochs = read_epochs(run_folder)

@@ -43,7 +43,8 @@ def batches(data: Feed, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor, Te
 def _order(data: Feed, generator: np.random.Generator) -> NDArray[np.int64]:
     """Which training windows an epoch shows, in which order.
 
-    Where they are drawn, half of them hold an object: in most windows of most volumes there is nothing to be learnt.
+    Where they are drawn, at least half of them hold an object: in most windows of most volumes there is nothing to be
+    learnt.
     """
     count = len(data.places)
     if data.samples is None:

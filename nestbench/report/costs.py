@@ -24,8 +24,7 @@ def costs(evidence: Evidence) -> pd.DataFrame:
         parts=("parts", "max"),
         memory=("memory", "median"),
     )
-    samples = {spec.title: spec.samples for spec in evidence.study.datasets}
-    shown = {title: samples[title] or about["counts"]["train"] for title, about in evidence.datasets.items()}
+    shown = {title: evidence.samples[title] or about["counts"]["train"] for title, about in evidence.datasets.items()}
     table = table.assign(cases_per_second=table["dataset"].map(shown) * table["epochs"] / table["seconds"])
     table = table.merge(_parts(evidence.epochs, runs), on=CELL, how="left")
     return table.merge(_whole_networks(evidence), on=CELL, how="left")

@@ -87,6 +87,11 @@ class Evidence:
         """Data set and encoder pairs that have a finished run, in the order of the study."""
         return [(str(d), str(e)) for d, e in self.done[PANEL].drop_duplicates().to_numpy()]
 
+    @property
+    def samples(self) -> dict[str, int | None]:
+        """Windows, slices or images that an epoch shows of each data set of the study; None: all, once."""
+        return {spec.title: spec.samples for spec in self.study.datasets}
+
     @cached_property
     def test_cases(self) -> pd.DataFrame:
         """Test scores of every output."""

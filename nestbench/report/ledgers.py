@@ -20,8 +20,8 @@ _PROTOCOLS = "What differs between the paper's protocol and this study's."
 
 _COSTS = (
     "What a run took: training with the validation between its epochs, mean ± s.d. over seeds. Cases a second: "
-    "training cases seen (windows of them, where the study says how many an epoch shows), over those seconds. Images a "
-    "second: inference of the whole network, one image at a time{device}. {shares}{memory}"
+    "training cases seen (or what the study says that an epoch shows of them), over those seconds. Images a second: "
+    "inference of the whole network, one image at a time{device}. {shares}{memory}"
 )
 
 _MEMORY = {

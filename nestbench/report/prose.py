@@ -15,10 +15,9 @@ from nestbench.study.space import Span
 def methods(evidence: Evidence) -> list[Block]:
     """Data, networks, training, search, selection and statistics, a paragraph each."""
     study = evidence.study
-    samples = {spec.title: spec.samples for spec in study.datasets}
     searched = [paragraph(_search(study.search), "Search")] if study.search else []
     return [
-        paragraph(" ".join(_data(name, about, samples[name]) for name, about in evidence.datasets.items()), "Data"),
+        paragraph(" ".join(_data(evidence, name) for name in evidence.datasets), "Data"),
         paragraph(_networks(study), "Networks"),
         paragraph(_training(study), "Training"),
         *searched,
@@ -72,7 +71,8 @@ _NAMED = 8
 """Classes that a sentence names."""
 
 
-def _data(name: str, about: dict[str, Any], samples: int | None) -> str:
+def _data(evidence: Evidence, name: str) -> str:
+    about, samples = evidence.datasets[name], evidence.samples[name]
     counts = about["counts"]
     cases, subjects = counted(sum(counts.values()), "case"), counted(about["subjects"], "subject")
     return (
@@ -88,7 +88,8 @@ def _drawn(about: dict[str, Any], samples: int | None) -> str:
     if samples is None:
         return ""
     things = ("slices" if about["volumes"] else "images") if about["patch"] is None else "windows"
-    return f" An epoch shows {samples} {things} of the training side, drawn anew, half of them with an object."
+    again = ", some more than once" if things == "images" and samples > about["counts"]["train"] else ""
+    return f" An epoch shows {samples} {things} of the training side{again}, drawn anew, at least half with an object."
 
 
 def _few(classes: list[str]) -> str:

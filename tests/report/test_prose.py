@@ -54,7 +54,8 @@ def test_an_epoch_of_drawn_windows_is_told(make_evidence: Make) -> None:
         return methods(replace(evidence, study=study, datasets={spec.title: about | view}))[0]["text"]
 
     assert "An epoch" not in told(None)
-    assert "An epoch shows 240 images of the training side, drawn anew" in told(240)
+    assert "An epoch shows 240 images of the training side, some more than once, drawn anew" in told(240)
+    assert "An epoch shows 60 images of the training side, drawn anew" in told(60)
     assert "An epoch shows 240 slices" in told(240, volumes=True)
     assert "An epoch shows 240 windows" in told(240, volumes=True, patch=96)
 
